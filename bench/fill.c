@@ -1,0 +1,101 @@
+/* fill KIND MIB [FILE]: holds that much memory of one kind, says READY, and answers every line of its input;
+ * with FILE it writes the same bytes there instead and ends. Kinds: random, text, zero (written, all zero),
+ * sparse (every sixteenth page holds something). */
+#include <errno.h>
+#include <fcntl.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <unistd.h>
+
+#define PAGE 4096ul
+
+static uint64_t state = 88172645463325252ull;
+
+static uint64_t next(void) {
+  state ^= state << 13;
+  state ^= state >> 7;
+  state ^= state << 17;
+  return state;
+}
+
+static void fill_random(char *area, size_t size) {
+  for (size_t i = 0; i < size; i += sizeof(uint64_t)) {
+    uint64_t value = next();
+    memcpy(area + i, &value, sizeof value);
+  }
+}
+
+static void fill_text(char *area, size_t size) {
+  static const char words[16][8] = {"some   ", "words  ", "that   ", "occur  ", "again  ", "and    ",
+                                    "once   ", "more   ", "in a   ", "text   ", "with   ", "plain  ",
+                                    "letters", "only,  ", "line   ", "end.  \n"};
+  for (size_t i = 0; i < size; i += 8)
+    memcpy(area + i, words[next() >> 60], 8);
+}
+
+static int write_whole(const char *path, const char *area, size_t size) {
+  int fd = open(path, O_WRONLY | O_CREAT | O_TRUNC, 0600);
+  if (fd < 0)
+    return -errno;
+  while (size > 0) {
+    ssize_t wrote = write(fd, area, size);
+    if (wrote < 0 && errno != EINTR)
+      return -errno;
+    if (wrote > 0) {
+      area += wrote;
+      size -= (size_t)wrote;
+    }
+  }
+  return close(fd) == 0 ? 0 : -errno;
+}
+
+static int answer(void) {
+  char byte;
+  for (;;) {
+    ssize_t got = read(0, &byte, 1);
+    if (got == 0)
+      return 0;
+    if (got < 0)
+      return 1;
+    if (byte == '\n' && write(1, "here\n", 5) != 5)
+      return 1;
+  }
+}
+
+int main(int argc, char **argv) {
+  if (argc < 3 || argc > 4) {
+    fprintf(stderr, "usage: fill KIND MIB [FILE]\n");
+    return 2;
+  }
+  size_t size = strtoul(argv[2], NULL, 10) << 20;
+  char *area = mmap(NULL, size, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+  if (area == MAP_FAILED) {
+    fprintf(stderr, "fill: no memory: %s\n", strerror(errno));
+    return 1;
+  }
+  if (strcmp(argv[1], "random") == 0)
+    fill_random(area, size);
+  else if (strcmp(argv[1], "text") == 0)
+    fill_text(area, size);
+  else if (strcmp(argv[1], "zero") == 0)
+    memset(area, 0, size);
+  else if (strcmp(argv[1], "sparse") == 0)
+    for (size_t page = 0; page < size; page += 16 * PAGE)
+      fill_random(area + page, PAGE);
+  else {
+    fprintf(stderr, "fill: no such kind: %s\n", argv[1]);
+    return 2;
+  }
+  if (argc == 4) {
+    int error = write_whole(argv[3], area, size);
+    if (error)
+      fprintf(stderr, "fill: %s: %s\n", argv[3], strerror(-error));
+    return error ? 1 : 0;
+  }
+  if (write(1, "READY\n", 6) != 6)
+    return 1;
+  return answer();
+}

@@ -1,0 +1,61 @@
+/* The control protocol: how a requester asks a process that runs under libckpt.so for something.
+ *
+ * The requester listens on the abstract unix socket (SOCK_SEQPACKET) CKPT_CONTROL_NAME with a random
+ * 64-bit cookie, and queues CKPT_CONTROL_SIGNAL to the process's main thread (rt_tgsigqueueinfo, si_code
+ * SI_QUEUE, si_value = cookie). libckpt's handler connects back; each side checks the other's uid by
+ * SO_PEERCRED. The requester sends one struct ckpt_request; the handler answers with any number of
+ * CKPT_REPORT_PROGRESS and then one CKPT_REPORT_DONE or CKPT_REPORT_FAILED, and closes.
+ *
+ * The signal is 32: libc does not let a program block it, glibc takes it only in pthread_cancel (33 is
+ * taken over by the first pthread_create). A glibc handler that gets one of ours does nothing.
+ */
+#ifndef CKPT_FORMAT_CONTROL_H
+#define CKPT_FORMAT_CONTROL_H
+
+#include <stdint.h>
+
+#define CKPT_CONTROL_SIGNAL 32
+#define CKPT_CONTROL_NAME "ckpt-%016llx" /* after the leading zero byte */
+#define CKPT_CONTROL_VERSION 1
+
+enum ckpt_request_op { CKPT_REQUEST_CHECKPOINT = 1 };
+
+enum ckpt_request_flag {
+  CKPT_REQUEST_KILL =
+      1u << 0, /* the process kills itself once the image is on disk: nothing runs on past it */
+};
+
+struct ckpt_request {
+  uint32_t size;
+  uint32_t version;
+  uint32_t op;
+  uint32_t flags;
+};
+
+enum ckpt_report_kind { CKPT_REPORT_PROGRESS = 1, CKPT_REPORT_DONE = 2, CKPT_REPORT_FAILED = 3 };
+
+struct ckpt_report {
+  uint32_t size;
+  uint32_t version;
+  uint32_t kind;
+  int32_t error;     /* FAILED: negative errno */
+  uint64_t number;   /* DONE: as in 000001.ckpt */
+  uint64_t bytes;    /* PROGRESS: memory written so far; DONE: size of the image */
+  uint64_t total;    /* PROGRESS: memory to write, at the most */
+  uint64_t pause_ns; /* DONE: how long the program stood still */
+  uint64_t total_ns; /* DONE: from the request to the image on disk */
+  char text[4096];   /* DONE: path of the image; FAILED: what went wrong, in words */
+};
+
+/* What restart leaves for libckpt in the restored process, at ckpt_process.resume. */
+#define CKPT_PATH_MAX 4096
+struct ckpt_resume {
+  uint32_t size;
+  uint32_t restarted;  /* set to 1: the flag that tells the two returns apart */
+  uint64_t hole_start; /* the restorer's own mapping, for libckpt to unmap */
+  uint64_t hole_end;
+  char job_dir[CKPT_PATH_MAX]; /* absolute: where further images go */
+  uint64_t cpus[16];           /* that the process was started with, by libckpt at first; size tells of it */
+};
+
+#endif

@@ -1,0 +1,387 @@
+/* The image: what libckpt.so writes, restart reads and src/ decodes.
+ *
+ * One process is one ELF64 ET_CORE file:
+ *
+ *   0            Elf64_Ehdr, then struct ckpt_prologue at CKPT_PROLOGUE_OFFSET; zeros up to data_offset
+ *   data_offset  memory, packed: only pages that hold something, in address order
+ *   notes_offset one PT_NOTE: standard core notes, then notes named "CKPT"
+ *   phdrs_offset program headers; then one section header when there are PN_XNUM or more of them
+ *   file_size
+ *
+ * A PT_LOAD is a run of pages: p_filesz bytes from this file; the rest of p_memsz reads as zeros in anonymous
+ * memory, and as the mapped file's own contents in a region over a file.
+ * Every byte of the file is covered: page 0 by prologue_crc (the padding must be zero), memory by the
+ * checksums note, notes and program headers by notes_crc and phdrs_crc. The checksum is ckpt_checksum()
+ * of core/checksum.h.
+ *
+ * All numbers are little-endian. A note is either one struct, or a struct ckpt_array header followed by
+ * entries of entry_size bytes. A reader takes the bytes it knows of a longer struct and reads missing ones
+ * as zero, so fields are only ever added at the end. CKPT_FORMAT_VERSION grows when an old reader would
+ * misunderstand a new image; a new note type or a new field at the end does not need that.
+ */
+#ifndef CKPT_FORMAT_IMAGE_H
+#define CKPT_FORMAT_IMAGE_H
+
+#include <stdint.h>
+
+#define CKPT_FORMAT_VERSION 1
+#define CKPT_MAGIC "CKPTIMG"
+#define CKPT_PROLOGUE_OFFSET 64
+#define CKPT_PAGE 4096u
+#define CKPT_CHUNK (1u << 20) /* bytes of memory under one checksum */
+#define CKPT_NOTE_NAME "CKPT"
+
+struct ckpt_prologue {
+  char magic[8];
+  uint32_t version;
+  uint32_t size; /* of this struct */
+  uint64_t file_size;
+  uint64_t data_offset;
+  uint64_t data_size;
+  uint64_t notes_offset;
+  uint64_t notes_size;
+  uint64_t phdrs_offset;
+  uint64_t phdrs_size; /* with the section header, if there is one */
+  uint32_t chunk_size;
+  uint32_t notes_crc;
+  uint32_t phdrs_crc;
+  uint32_t prologue_crc; /* Ehdr and prologue, this field as zero */
+};
+
+/* Notes named "CKPT". Arrays are marked []. The numbers stay clear of the standard ones: gdb looks at the
+ * type of a note before its name. */
+enum ckpt_note_type {
+  CKPT_NOTE_IMAGE = 0x434b0001,        /* struct ckpt_image */
+  CKPT_NOTE_PROCESS = 0x434b0002,      /* struct ckpt_process */
+  CKPT_NOTE_THREADS = 0x434b0003,      /* struct ckpt_thread [], the main thread first */
+  CKPT_NOTE_REGIONS = 0x434b0004,      /* struct ckpt_region [], by address */
+  CKPT_NOTE_FILES = 0x434b0005,        /* struct ckpt_file [] */
+  CKPT_NOTE_DESCRIPTIONS = 0x434b0006, /* struct ckpt_description [] */
+  CKPT_NOTE_DESCRIPTORS = 0x434b0007,  /* struct ckpt_descriptor [], by number */
+  CKPT_NOTE_SIGACTIONS = 0x434b0008,   /* struct ckpt_sigaction [], only those that are not the default */
+  CKPT_NOTE_SIGNALS = 0x434b0009,      /* struct ckpt_signal [], in the order in which to queue them again */
+  CKPT_NOTE_RLIMITS = 0x434b000a,      /* struct ckpt_rlimit [] */
+  CKPT_NOTE_ITIMERS = 0x434b000b,      /* struct ckpt_itimer [], only running ones */
+  CKPT_NOTE_STRINGS = 0x434b000c,      /* bytes; offset 0 is the empty string, the last byte is zero */
+  CKPT_NOTE_CHECKSUMS = 0x434b000d,    /* uint32_t [], one per chunk_size bytes from data_offset */
+  CKPT_NOTE_GROUPS = 0x434b000e,       /* uint32_t [], supplementary groups */
+  CKPT_NOTE_GUARDS = 0x434b000f,       /* struct ckpt_range [], MADV_GUARD_INSTALL pages */
+  CKPT_NOTE_BLOB = 0x434b0010,         /* bytes: contents of pipes and sockets */
+  CKPT_NOTE_LOCKS = 0x434b0011,        /* struct ckpt_lock [] */
+  CKPT_NOTE_TIMERS = 0x434b0012,       /* struct ckpt_timer [], by id */
+  CKPT_NOTE_WATCHES = 0x434b0013,      /* struct ckpt_watch [] */
+  CKPT_NOTE_TIMERFDS = 0x434b0014,     /* struct ckpt_timerfd [] */
+  CKPT_NOTE_SOCKETS = 0x434b0015,      /* struct ckpt_socket [] */
+  CKPT_NOTE_OPTIONS = 0x434b0016,      /* struct ckpt_option [], by socket */
+};
+
+/* An offset into the strings note. */
+typedef uint32_t ckpt_string;
+
+struct ckpt_array {
+  uint32_t count;
+  uint32_t entry_size;
+};
+
+struct ckpt_range {
+  uint64_t start;
+  uint64_t end;
+};
+
+enum ckpt_snapshot { CKPT_SNAPSHOT_STOP = 1 };
+
+struct ckpt_image {
+  uint8_t id[16];
+  uint8_t parent[16]; /* all zero: a full image */
+  uint64_t number;    /* as in 000001.ckpt */
+  int64_t realtime_ns;
+  int64_t monotonic_ns;
+  int64_t boottime_ns;
+  uint8_t boot_id[16];
+  uint32_t snapshot;
+  uint32_t process_count;
+  int32_t leader;
+  uint32_t page_size;
+  uint64_t xcr0;       /* extended state that the CPU saves */
+  uint32_t cpuid[8];   /* 1:ecx 1:edx 7:ebx 7:ecx 7:edx 0x80000001:ecx 0x80000001:edx 0xd.1:eax */
+  ckpt_string job;     /* the name of the job directory */
+  ckpt_string program; /* what was started, without its directory */
+  ckpt_string kernel;  /* release */
+  ckpt_string host;
+};
+
+struct ckpt_process {
+  int32_t pid; /* ids as the process itself sees them */
+  int32_t ppid;
+  int32_t pgid;
+  int32_t sid;
+  uint64_t starttime; /* clock ticks since boot, /proc/PID/stat field 22 */
+  uint32_t uid[4];    /* real, effective, saved, file system */
+  uint32_t gid[4];
+  uint64_t cap_inheritable;
+  uint64_t cap_permitted;
+  uint64_t cap_effective;
+  uint64_t cap_bounding;
+  uint64_t cap_ambient;
+  uint32_t securebits;
+  uint32_t no_new_privs;
+  uint32_t dumpable;
+  uint32_t subreaper;
+  uint32_t death_signal;
+  uint32_t thp_disable;
+  uint64_t timer_slack; /* ns */
+  uint32_t umask;
+  int32_t nice;
+  uint32_t personality;
+  int32_t oom_score_adj;
+  uint64_t start_code; /* the fields of struct prctl_mm_map */
+  uint64_t end_code;
+  uint64_t start_data;
+  uint64_t end_data;
+  uint64_t start_brk;
+  uint64_t brk;
+  uint64_t start_stack;
+  uint64_t arg_start;
+  uint64_t arg_end;
+  uint64_t env_start;
+  uint64_t env_end;
+  uint64_t resume;     /* address of libckpt's struct ckpt_resume */
+  uint64_t xcomp_perm; /* dynamic extended states that the process may use */
+  ckpt_string command; /* name in /proc/PID/comm */
+  ckpt_string exe;
+  ckpt_string cwd;
+  ckpt_string root;
+  uint32_t exe_file; /* index + 1 into the files note */
+  uint32_t thread_count;
+  uint32_t lock_future; /* MCL_*: what mlockall said about mappings to come */
+  uint32_t pad;
+};
+
+#define CKPT_CPU_WORDS 16 /* 1,024 CPUs */
+
+struct ckpt_thread {
+  int32_t tid;
+  uint32_t policy; /* SCHED_* */
+  int32_t priority;
+  int32_t nice;
+  char name[16];
+  uint64_t fs_base;
+  uint64_t gs_base;
+  uint64_t robust_list;
+  uint64_t robust_list_size;
+  uint64_t clear_child_tid;
+  uint64_t signal_mask;
+  uint64_t altstack;
+  uint64_t altstack_size;
+  uint32_t altstack_flags;
+  uint32_t pad;
+  uint64_t frame; /* address of the ucontext of the signal frame that holds the program's registers */
+  uint64_t rip;   /* where libckpt goes on: rip, rsp and the registers that a call preserves */
+  uint64_t rsp;
+  uint64_t rbx;
+  uint64_t rbp;
+  uint64_t r12;
+  uint64_t r13;
+  uint64_t r14;
+  uint64_t r15;
+  uint64_t cpus[CKPT_CPU_WORDS]; /* that it has chosen to run on, a bit each; all zero: those it was started
+                                    with */
+};
+
+enum ckpt_region_kind {
+  CKPT_REGION_ANONYMOUS = 1,   /* private, from nothing */
+  CKPT_REGION_FILE = 2,        /* private, over file at offset; changed pages are in the image */
+  CKPT_REGION_FILE_SHARED = 3, /* shared, over file at offset; no page is in the image */
+  CKPT_REGION_VDSO = 4,        /* its bytes are in the image */
+  CKPT_REGION_VVAR = 5,        /* [vvar], [vvar_vclock]: laid by the kernel in front of the vdso */
+  CKPT_REGION_SHARED = 6,      /* shared anonymous memory that only this process maps, once */
+};
+
+enum ckpt_region_flag {
+  CKPT_REGION_GROWSDOWN = 1u << 0,
+  CKPT_REGION_NORESERVE = 1u << 1,
+  CKPT_REGION_LOCKED = 1u << 2,
+  CKPT_REGION_HUGEPAGE = 1u << 3,
+  CKPT_REGION_NOHUGEPAGE = 1u << 4,
+  CKPT_REGION_DONTFORK = 1u << 5,
+  CKPT_REGION_DONTDUMP = 1u << 6,
+  CKPT_REGION_WIPEONFORK = 1u << 7,
+  CKPT_REGION_MERGEABLE = 1u << 8,
+  CKPT_REGION_RANDOM = 1u << 9,      /* MADV_RANDOM */
+  CKPT_REGION_SEQUENTIAL = 1u << 10, /* MADV_SEQUENTIAL */
+  CKPT_REGION_STACK = 1u << 11,      /* the kernel labels it [stack] */
+  CKPT_REGION_HEAP = 1u << 12,       /* the kernel labels it [heap] */
+  CKPT_REGION_ON_FAULT = 1u << 13,   /* with LOCKED: pages only as they are touched */
+};
+
+struct ckpt_region {
+  uint64_t start;
+  uint64_t end;
+  uint64_t offset; /* into the file */
+  uint32_t prot;   /* PROT_* */
+  uint32_t flags;  /* enum ckpt_region_flag */
+  uint32_t kind;
+  uint32_t file; /* index + 1 into the files note, 0: none */
+};
+
+enum ckpt_file_flag {
+  CKPT_FILE_DELETED = 1u << 0, /* had no name any more */
+  CKPT_FILE_CARRIED = 1u << 1, /* its contents are in the image's files/ directory, under `carried` */
+  CKPT_FILE_WRITTEN = 1u << 2, /* some descriptor or shared mapping may write it */
+  CKPT_FILE_MAPPED = 1u << 3,  /* some region maps it */
+  CKPT_FILE_OPEN = 1u << 4,    /* some descriptor refers to it */
+};
+
+/* One inode under one path, mapped or open. */
+struct ckpt_file {
+  uint64_t dev;
+  uint64_t ino;
+  uint64_t size;
+  int64_t mtime_ns;
+  uint64_t rdev;
+  uint32_t mode; /* st_mode */
+  uint32_t flags;
+  ckpt_string path;
+  ckpt_string carried;
+  uint32_t seals; /* F_SEAL_*, of a memfd */
+};
+
+enum ckpt_description_kind {
+  CKPT_DESC_OUTSIDE = 1,      /* led outside: becomes restart's own descriptor `a`; above 2, where restart has
+                                 none,  a pipe or socket whose other end is closed */
+  CKPT_DESC_FILE = 2,         /* regular file or directory, reopened at pos */
+  CKPT_DESC_DEVICE = 3,       /* /dev/null, /dev/zero, /dev/full, /dev/random, /dev/urandom */
+  CKPT_DESC_TERMINAL = 4,     /* another opening of a terminal: restart's terminal */
+  CKPT_DESC_PIPE = 5,         /* one end of a pipe with both ends in the process; a: pipe inode, b: capacity,
+                                 data: contents (on the reading end only) */
+  CKPT_DESC_EVENTFD = 6,      /* a: count, b: 1 with EFD_SEMAPHORE */
+  CKPT_DESC_EPOLL = 7,        /* an epoll set: what it watches is in the watches note */
+  CKPT_DESC_TIMERFD = 8,      /* a: index into the timerfds note */
+  CKPT_DESC_SIGNALFD = 9,     /* a: the signals that it takes, bit n - 1 for signal n */
+  CKPT_DESC_SOCKET_PAIR = 10, /* one end of a pair of unix sockets; a: index into the sockets note; data:
+                                 packets that wait to be read here, each a u32 length and its bytes */
+  CKPT_DESC_SOCKET = 11,      /* a TCP or UDP socket; a: index into the sockets note */
+  CKPT_DESC_PIDFD = 12,       /* of the program's own process */
+};
+
+/* One open file description (what dup shares). */
+struct ckpt_description {
+  uint32_t kind;
+  uint32_t flags; /* O_*, as F_GETFL gives them */
+  uint64_t pos;
+  uint64_t a;
+  uint64_t b;
+  uint64_t data; /* offset into the blob note */
+  uint64_t data_size;
+  uint32_t file;    /* index + 1 into the files note, 0: none */
+  int32_t owner;    /* F_GETOWN */
+  int32_t signal;   /* F_GETSIG */
+  ckpt_string name; /* what /proc/self/fd showed */
+};
+
+struct ckpt_descriptor {
+  int32_t fd;
+  uint32_t flags; /* FD_CLOEXEC */
+  uint32_t description;
+};
+
+/* One descriptor that an epoll set watches. */
+struct ckpt_watch {
+  uint32_t set;    /* description of the set */
+  uint32_t events; /* without EPOLLERR and EPOLLHUP: a one-shot watch that has fired */
+  uint64_t data;
+  int32_t fd;
+  uint32_t pad;
+};
+
+struct ckpt_timerfd {
+  int32_t clock;
+  uint32_t flags;   /* TFD_TIMER_* of timerfd_settime */
+  uint64_t ticks;   /* expirations that nobody has read yet */
+  int64_t value_ns; /* what remained; on CLOCK_REALTIME with TFD_TIMER_ABSTIME: when; 0: not running */
+  int64_t interval_ns;
+};
+
+enum ckpt_socket_flag {
+  CKPT_SOCKET_RESET = 1u << 0, /* the other end was closed with something unread: an error waits */
+  CKPT_SOCKET_LISTENS = 1u << 1,
+  CKPT_SOCKET_CONNECTED = 1u << 2, /* TCP: comes back as a connection that was reset */
+  CKPT_SOCKET_BOUND = 1u << 3,
+};
+
+struct ckpt_socket {
+  int32_t domain;
+  int32_t type; /* SOCK_* */
+  int32_t protocol;
+  uint32_t flags;           /* enum ckpt_socket_flag */
+  uint64_t inode;           /* what tells the ends of pairs apart */
+  uint64_t peer;            /* inode of the other end, 0: closed */
+  uint32_t shutdown;        /* 1: for reading, 2: for writing */
+  uint32_t backlog;         /* of one that listens */
+  uint8_t address[32];      /* sockaddr_in or sockaddr_in6 */
+  uint8_t peer_address[32]; /* the same, when connected */
+};
+
+/* An option of a socket, as getsockopt gives it. */
+struct ckpt_option {
+  uint32_t socket; /* index into the sockets note */
+  int32_t level;
+  int32_t name;
+  uint32_t size;
+  uint8_t value[16];
+};
+
+struct ckpt_sigaction {
+  uint32_t signal;
+  uint32_t pad;
+  uint64_t handler; /* the kernel's struct sigaction */
+  uint64_t flags;
+  uint64_t restorer;
+  uint64_t mask;
+};
+
+struct ckpt_signal {
+  int32_t tid; /* 0: sent to the process */
+  uint32_t pad;
+  uint8_t info[128]; /* siginfo_t */
+};
+
+struct ckpt_rlimit {
+  uint32_t resource;
+  uint32_t pad;
+  uint64_t soft;
+  uint64_t hard;
+};
+
+struct ckpt_itimer {
+  uint32_t which; /* ITIMER_* */
+  uint32_t pad;
+  int64_t interval_us;
+  int64_t value_us; /* what remained */
+};
+
+/* A timer made by timer_create. */
+struct ckpt_timer {
+  int32_t id;
+  int32_t clock;
+  uint32_t notify; /* SIGEV_* */
+  uint32_t signal;
+  uint64_t value; /* sigev_value */
+  int32_t tid;    /* with SIGEV_THREAD_ID: which thread gets the signal */
+  uint32_t pad;
+  int64_t interval_ns;
+  int64_t value_ns; /* what remained; 0: not running */
+};
+
+enum ckpt_lock_kind { CKPT_LOCK_POSIX = 1, CKPT_LOCK_FLOCK = 2, CKPT_LOCK_OFD = 3 };
+
+struct ckpt_lock {
+  uint32_t kind;
+  uint32_t exclusive;
+  uint32_t description;
+  uint32_t pad;
+  uint64_t start;
+  uint64_t length; /* 0: to the end, however far */
+};
+
+#endif

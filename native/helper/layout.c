@@ -1,0 +1,203 @@
+/* Where each field of the format's structs lies, for the test that holds the TypeScript decoders to the
+ * C headers. */
+#include <errno.h>
+#include <stddef.h>
+#include <stdio.h>
+
+#include "format/control.h"
+#include "format/image.h"
+#include "helper/helper.h"
+
+struct field {
+  const char *name;
+  size_t offset;
+  size_t size;
+};
+
+struct layout {
+  const char *name;
+  size_t size;
+  const struct field *fields;
+  size_t count;
+};
+
+#define FIELD(type, name)                                                                                    \
+  { #name, offsetof(struct type, name), sizeof(((struct type *)0)->name) }
+#define LAYOUT(type)                                                                                         \
+  { #type, sizeof(struct type), type##_fields, sizeof type##_fields / sizeof(struct field) }
+
+#define F(name) FIELD(ckpt_prologue, name)
+static const struct field ckpt_prologue_fields[] = {
+    F(magic),      F(version),      F(size),       F(file_size),    F(data_offset),
+    F(data_size),  F(notes_offset), F(notes_size), F(phdrs_offset), F(phdrs_size),
+    F(chunk_size), F(notes_crc),    F(phdrs_crc),  F(prologue_crc)};
+#undef F
+
+#define F(name) FIELD(ckpt_array, name)
+static const struct field ckpt_array_fields[] = {F(count), F(entry_size)};
+#undef F
+
+#define F(name) FIELD(ckpt_range, name)
+static const struct field ckpt_range_fields[] = {F(start), F(end)};
+#undef F
+
+#define F(name) FIELD(ckpt_image, name)
+static const struct field ckpt_image_fields[] = {
+    F(id),      F(parent),   F(number),        F(realtime_ns), F(monotonic_ns), F(boottime_ns),
+    F(boot_id), F(snapshot), F(process_count), F(leader),      F(page_size),    F(xcr0),
+    F(cpuid),   F(job),      F(program),       F(kernel),      F(host)};
+#undef F
+
+#define F(name) FIELD(ckpt_process, name)
+static const struct field ckpt_process_fields[] = {
+    F(pid),           F(ppid),          F(pgid),          F(sid),
+    F(starttime),     F(uid),           F(gid),           F(cap_inheritable),
+    F(cap_permitted), F(cap_effective), F(cap_bounding),  F(cap_ambient),
+    F(securebits),    F(no_new_privs),  F(dumpable),      F(subreaper),
+    F(death_signal),  F(thp_disable),   F(timer_slack),   F(umask),
+    F(nice),          F(personality),   F(oom_score_adj), F(start_code),
+    F(end_code),      F(start_data),    F(end_data),      F(start_brk),
+    F(brk),           F(start_stack),   F(arg_start),     F(arg_end),
+    F(env_start),     F(env_end),       F(resume),        F(xcomp_perm),
+    F(command),       F(exe),           F(cwd),           F(root),
+    F(exe_file),      F(thread_count),  F(lock_future),   F(pad)};
+#undef F
+
+#define F(name) FIELD(ckpt_thread, name)
+static const struct field ckpt_thread_fields[] = {F(tid),
+                                                  F(policy),
+                                                  F(priority),
+                                                  F(nice),
+                                                  F(name),
+                                                  F(fs_base),
+                                                  F(gs_base),
+                                                  F(robust_list),
+                                                  F(robust_list_size),
+                                                  F(clear_child_tid),
+                                                  F(signal_mask),
+                                                  F(altstack),
+                                                  F(altstack_size),
+                                                  F(altstack_flags),
+                                                  F(pad),
+                                                  F(frame),
+                                                  F(rip),
+                                                  F(rsp),
+                                                  F(rbx),
+                                                  F(rbp),
+                                                  F(r12),
+                                                  F(r13),
+                                                  F(r14),
+                                                  F(r15),
+                                                  F(cpus)};
+#undef F
+
+#define F(name) FIELD(ckpt_region, name)
+static const struct field ckpt_region_fields[] = {F(start), F(end),  F(offset), F(prot),
+                                                  F(flags), F(kind), F(file)};
+#undef F
+
+#define F(name) FIELD(ckpt_file, name)
+static const struct field ckpt_file_fields[] = {F(dev),  F(ino),   F(size), F(mtime_ns), F(rdev),
+                                                F(mode), F(flags), F(path), F(carried),  F(seals)};
+#undef F
+
+#define F(name) FIELD(ckpt_description, name)
+static const struct field ckpt_description_fields[] = {
+    F(kind), F(flags), F(pos), F(a), F(b), F(data), F(data_size), F(file), F(owner), F(signal), F(name)};
+#undef F
+
+#define F(name) FIELD(ckpt_descriptor, name)
+static const struct field ckpt_descriptor_fields[] = {F(fd), F(flags), F(description)};
+#undef F
+
+#define F(name) FIELD(ckpt_sigaction, name)
+static const struct field ckpt_sigaction_fields[] = {F(signal), F(pad),      F(handler),
+                                                     F(flags),  F(restorer), F(mask)};
+#undef F
+
+#define F(name) FIELD(ckpt_signal, name)
+static const struct field ckpt_signal_fields[] = {F(tid), F(pad), F(info)};
+#undef F
+
+#define F(name) FIELD(ckpt_rlimit, name)
+static const struct field ckpt_rlimit_fields[] = {F(resource), F(pad), F(soft), F(hard)};
+#undef F
+
+#define F(name) FIELD(ckpt_itimer, name)
+static const struct field ckpt_itimer_fields[] = {F(which), F(pad), F(interval_us), F(value_us)};
+#undef F
+
+#define F(name) FIELD(ckpt_timer, name)
+static const struct field ckpt_timer_fields[] = {F(id),  F(clock), F(notify),      F(signal),  F(value),
+                                                 F(tid), F(pad),   F(interval_ns), F(value_ns)};
+#undef F
+
+#define F(name) FIELD(ckpt_lock, name)
+static const struct field ckpt_lock_fields[] = {F(kind), F(exclusive), F(description),
+                                                F(pad),  F(start),     F(length)};
+#undef F
+
+#define F(name) FIELD(ckpt_watch, name)
+static const struct field ckpt_watch_fields[] = {F(set), F(events), F(data), F(fd), F(pad)};
+#undef F
+
+#define F(name) FIELD(ckpt_timerfd, name)
+static const struct field ckpt_timerfd_fields[] = {F(clock), F(flags), F(ticks), F(value_ns), F(interval_ns)};
+#undef F
+
+#define F(name) FIELD(ckpt_socket, name)
+static const struct field ckpt_socket_fields[] = {F(domain),  F(type),        F(protocol), F(flags),
+                                                  F(inode),   F(peer),        F(shutdown), F(backlog),
+                                                  F(address), F(peer_address)};
+#undef F
+
+#define F(name) FIELD(ckpt_option, name)
+static const struct field ckpt_option_fields[] = {F(socket), F(level), F(name), F(size), F(value)};
+#undef F
+
+#define F(name) FIELD(ckpt_request, name)
+static const struct field ckpt_request_fields[] = {F(size), F(version), F(op), F(flags)};
+#undef F
+
+#define F(name) FIELD(ckpt_report, name)
+static const struct field ckpt_report_fields[] = {F(size),  F(version), F(kind),     F(error),    F(number),
+                                                  F(bytes), F(total),   F(pause_ns), F(total_ns), F(text)};
+#undef F
+
+#define F(name) FIELD(ckpt_resume, name)
+static const struct field ckpt_resume_fields[] = {F(size),     F(restarted), F(hole_start),
+                                                  F(hole_end), F(job_dir),   F(cpus)};
+#undef F
+
+static const struct layout layouts[] = {
+    LAYOUT(ckpt_prologue),    LAYOUT(ckpt_array),      LAYOUT(ckpt_range),     LAYOUT(ckpt_image),
+    LAYOUT(ckpt_process),     LAYOUT(ckpt_thread),     LAYOUT(ckpt_region),    LAYOUT(ckpt_file),
+    LAYOUT(ckpt_description), LAYOUT(ckpt_descriptor), LAYOUT(ckpt_sigaction), LAYOUT(ckpt_signal),
+    LAYOUT(ckpt_rlimit),      LAYOUT(ckpt_itimer),     LAYOUT(ckpt_timer),     LAYOUT(ckpt_lock),
+    LAYOUT(ckpt_watch),       LAYOUT(ckpt_timerfd),    LAYOUT(ckpt_socket),    LAYOUT(ckpt_option),
+    LAYOUT(ckpt_request),     LAYOUT(ckpt_report),     LAYOUT(ckpt_resume)};
+
+/* Adds to what is in the buffer; false when it does not fit. */
+#define ADD(...)                                                                                             \
+  do {                                                                                                       \
+    int added = snprintf(buffer + length, size - length, __VA_ARGS__);                                       \
+    if (added < 0 || (uint32_t)added >= size - length)                                                       \
+      return -ENOSPC;                                                                                        \
+    length += (uint32_t)added;                                                                               \
+  } while (0)
+
+int32_t ckpt_helper_layout(char *buffer, uint32_t size) {
+  uint32_t length = 0;
+  ADD("{");
+  for (size_t i = 0; i < sizeof layouts / sizeof *layouts; i++) {
+    const struct layout *layout = &layouts[i];
+    ADD("%s\"%s\":{\"size\":%zu,\"fields\":{", i ? "," : "", layout->name, layout->size);
+    for (size_t j = 0; j < layout->count; j++) {
+      const struct field *field = &layout->fields[j];
+      ADD("%s\"%s\":[%zu,%zu]", j ? "," : "", field->name, field->offset, field->size);
+    }
+    ADD("}}");
+  }
+  ADD("}");
+  return (int32_t)length;
+}

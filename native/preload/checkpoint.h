@@ -1,0 +1,115 @@
+/* One checkpoint while it is being made. It lives in its arena; the steps are in files of their own. */
+#ifndef CKPT_CHECKPOINT_H
+#define CKPT_CHECKPOINT_H
+
+#include <signal.h>
+#include <stdbool.h>
+#include <stdint.h>
+#include <ucontext.h>
+
+#include "arena.h"
+#include "format/control.h"
+#include "format/image.h"
+#include "state.h"
+
+struct checkpoint {
+  struct arena arena;
+  struct ckpt_request request;
+  int requester;  /* socket, or -1: asked for by a signal or by ckpt_checkpoint() */
+  bool local;     /* asked for by ckpt_checkpoint() */
+  bool postponed; /* the program has called ckpt_defer() while it was about to be frozen */
+  uint64_t begin_ns;
+  long result;
+  char error[2048]; /* words about a negative result */
+  char image_path[CKPT_PATH_MAX];
+  const siginfo_t *info;
+  ucontext_t *frame;
+  int mem; /* /proc/self/mem, or -1 */
+  struct ckpt_rlimit limits[16];
+  uint32_t umask;
+  bool umask_cleared;
+
+  /* What the notes say; filled by the describe_* steps. */
+  struct ckpt_image image;
+  struct ckpt_process process;
+  struct list threads;      /* struct thread_note (thread.h), the main thread first */
+  struct list parked;       /* struct parked * (freeze.c) */
+  uint32_t lock;            /* parked threads share the arena through take_turn */
+  struct list strings;      /* bytes */
+  struct list files;        /* struct ckpt_file */
+  struct list regions;      /* struct ckpt_region */
+  struct list sources;      /* uint8_t, enum source (pages.h): where the region's pages come from */
+  struct list guards;       /* struct ckpt_range */
+  struct list descriptions; /* struct ckpt_description */
+  struct list descriptors;  /* struct ckpt_descriptor */
+  struct list locks;        /* struct ckpt_lock */
+  struct list watches;      /* struct ckpt_watch */
+  struct list timerfds;     /* struct ckpt_timerfd */
+  struct list sockets;      /* struct ckpt_socket */
+  struct list options;      /* struct ckpt_option */
+  struct list sigactions;   /* struct ckpt_sigaction */
+  struct list signals;      /* struct ckpt_signal */
+  struct list itimers;      /* struct ckpt_itimer */
+  struct list timers;       /* struct ckpt_timer */
+  struct list groups;       /* uint32_t */
+  struct list blob;         /* bytes */
+  char *auxv;
+  size_t auxv_size;
+
+  /* The file. */
+  int job_fd;  /* the job directory, or -1 */
+  int temp_fd; /* the hidden directory that becomes the image, or -1 */
+  char job_dir[CKPT_PATH_MAX];
+  char temp_name[64];
+  bool made_dir, made_job_dir;
+  int core_fd;
+  struct list runs;      /* struct run (pages.h), by address */
+  struct list checksums; /* uint32_t */
+  uint64_t data_size;
+  uint64_t file_size;
+};
+
+/* Sets the words (text_format's) unless an inner step has set some, and returns `code`. */
+long fail(struct checkpoint *c, long code, const char *format, ...);
+
+/* Steps, in order. Each returns 0 or a negative errno with words. */
+long freeze_threads(struct checkpoint *c);       /* freeze.c */
+long refuse_company(struct checkpoint *c);       /* refuse.c */
+long describe_process(struct checkpoint *c);     /* process.c */
+long describe_timers(struct checkpoint *c);      /* timers.c */
+long describe_signals(struct checkpoint *c);     /* signals.c */
+long describe_regions(struct checkpoint *c);     /* regions.c */
+long describe_descriptors(struct checkpoint *c); /* descriptors.c */
+long store_begin(struct checkpoint *c);          /* store.c */
+long write_pages(struct checkpoint *c);          /* pages.c */
+long write_files(struct checkpoint *c);          /* carry.c */
+long write_notes(struct checkpoint *c);          /* notes.c */
+long store_end(struct checkpoint *c);            /* store.c */
+void store_abandon(struct checkpoint *c);        /* store.c */
+
+/* strings.c: offsets and indices into the lists; negative when the arena is full. */
+long add_string(struct checkpoint *c, const char *text);
+const char *string_at(const struct checkpoint *c, ckpt_string offset);
+/* Index + 1 of this inode under this path in the files list, added when new. */
+struct stat;
+long add_file(struct checkpoint *c, const struct stat *st, const char *path, uint32_t flags);
+
+/* signals.c: takes back a pending signal that we caused ourselves (SIGPIPE, SIGXFSZ). */
+uint64_t pending_signals(void);
+uint64_t pending_for_thread(void);
+/* Of a signal that is pending for the process: makes it wait for the calling thread. False: another was
+ * faster. */
+bool take_for_thread(int signal);
+/* Adds the signals that wait for the calling thread alone, and those that wait for the process if asked to.
+ */
+long describe_pending(struct checkpoint *c, int32_t tid, bool process_too);
+void drop_signal(int signal, uint64_t pending_before);
+
+/* report.c */
+long requester_connect(struct checkpoint *c, uint64_t cookie);
+void report_progress(struct checkpoint *c, uint64_t bytes, uint64_t total);
+void report_result(struct checkpoint *c);
+
+uint64_t now_ns(int clock);
+
+#endif

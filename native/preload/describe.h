@@ -1,0 +1,49 @@
+/* Describing descriptors: what the files for each kind share. */
+#ifndef CKPT_DESCRIBE_H
+#define CKPT_DESCRIBE_H
+
+#include <sys/stat.h>
+
+#include "checkpoint.h"
+#include "core/proc.h"
+
+/* One descriptor while it is being looked at. */
+struct looking {
+  struct checkpoint *c;
+  int fd;
+  char name[PROC_PATH_MAX]; /* what /proc/self/fd shows */
+  char info[8192];          /* fdinfo */
+  struct stat st;
+  uint32_t flags; /* O_*, with O_CLOEXEC */
+  uint64_t pos;
+  char *peeked; /* room for what waits in sockets, once it is needed */
+};
+
+/* Which inode each description has: what narrows the search for its duplicates. */
+struct inode {
+  uint64_t dev, ino;
+  int fd; /* some descriptor of it */
+};
+
+/* Words about a descriptor that cannot be saved; always negative. */
+long refuse(struct looking *l, const char *what);
+/* Does it lead to something that was never the job's? 0, 1 and 2, and what the program was started with. */
+bool leads_outside(const struct looking *l);
+long describe_outside(const struct looking *l, struct ckpt_description *d);
+uint32_t access_mode(uint32_t flags);
+/* Fills in what /proc tells about l->fd. */
+long look(struct looking *l);
+
+/* Each kind: 0, or a negative errno with words. */
+long describe_fifo(struct looking *l, struct ckpt_description *d);      /* pipes.c */
+long describe_socket(struct looking *l, struct ckpt_description *d);    /* sockets.c */
+long describe_anonymous(struct looking *l, struct ckpt_description *d); /* events.c */
+
+long add_locks(struct looking *l, uint32_t description); /* locks.c */
+
+/* What can be said only when all descriptors are known. */
+long describe_pipes(struct looking *l, const struct list *inodes);        /* pipes.c */
+long describe_socket_pairs(struct looking *l, const struct list *inodes); /* sockets.c */
+long describe_epoll_sets(struct looking *l, const struct list *inodes);   /* epoll.c */
+
+#endif

@@ -1,0 +1,100 @@
+/* What counts and waits without a file behind it: eventfd, timerfd, signalfd. */
+#include <errno.h>
+#include <string.h>
+#include <sys/timerfd.h>
+#include <time.h>
+
+#include "core/sys.h"
+#include "core/text.h"
+#include "describe.h"
+
+static int64_t now_in_ns(int clock) {
+  struct timespec now;
+  return sys(SYS_(clock_gettime), clock, &now) < 0 ? 0 : now.tv_sec * 1000000000 + now.tv_nsec;
+}
+
+/* "it_value: (SECONDS, NANOSECONDS)" */
+static int64_t time_field(const char *info, const char *name) {
+  for (const char *at = info; *at;) {
+    if (text_starts(at, name)) {
+      at += strlen(name);
+      int64_t seconds = (int64_t)text_take_decimal(&at);
+      at += *at == ',' ? 2 : 0;
+      return seconds * 1000000000 + (int64_t)text_take_decimal(&at);
+    }
+    while (*at && *at++ != '\n')
+      ;
+  }
+  return 0;
+}
+
+static long describe_timerfd(struct looking *l, struct ckpt_description *d) {
+  struct itimerspec unused;
+  struct ckpt_timerfd timer = {0};
+  uint64_t clock = 0, flags = 0;
+  /* An interval that has passed is only counted when somebody asks. */
+  long result = sys(SYS_(timerfd_gettime), l->fd, &unused);
+  if (result >= 0)
+    result = look(l);
+  if (result < 0)
+    return fail(l->c, result, "descriptor %d: %s", (int64_t)l->fd, text_errno(result));
+  proc_field(l->info, "clockid", 10, &clock);
+  proc_field(l->info, "ticks", 10, &timer.ticks);
+  proc_field(l->info, "settime flags", 8, &flags);
+  timer.clock = (int32_t)clock;
+  timer.flags = (uint32_t)flags;
+  timer.value_ns = time_field(l->info, "it_value: (");
+  timer.interval_ns = time_field(l->info, "it_interval: (");
+  /* It may have expired between two lines. */
+  if (timer.ticks && timer.interval_ns == 0)
+    timer.value_ns = 0;
+  else if (timer.ticks && timer.value_ns == 0)
+    timer.value_ns = timer.interval_ns;
+  if (timer.value_ns && flags & TFD_TIMER_ABSTIME && clock == CLOCK_REALTIME)
+    timer.value_ns += now_in_ns(CLOCK_REALTIME);
+  struct ckpt_timerfd *entry = list_add(&l->c->arena, &l->c->timerfds, sizeof *entry);
+  if (!entry)
+    return -ENOMEM;
+  *entry = timer;
+  d->kind = CKPT_DESC_TIMERFD;
+  d->a = l->c->timerfds.count - 1;
+  return 0;
+}
+
+long describe_anonymous(struct looking *l, struct ckpt_description *d) {
+  static const struct {
+    const char *name, *words;
+  } known[] = {
+      {"anon_inode:inotify", "an inotify instance"}, {"anon_inode:[io_uring]", "an io_uring"},
+      {"anon_inode:[userfaultfd]", "a userfaultfd"}, {"anon_inode:[pidfd]", "a pidfd of another process"},
+      {"anon_inode:[perf_event]", "a perf event"},   {"pidfd:", "a pidfd of another process"},
+  };
+  uint64_t count;
+  if (proc_field(l->info, "eventfd-count", 16, &count)) {
+    d->kind = CKPT_DESC_EVENTFD;
+    d->a = count;
+    proc_field(l->info, "eventfd-semaphore", 10, &d->b);
+    return 0;
+  }
+  if (text_equal(l->name, "anon_inode:[timerfd]"))
+    return describe_timerfd(l, d);
+  if (text_equal(l->name, "anon_inode:[signalfd]") && proc_field(l->info, "sigmask", 16, &d->a)) {
+    d->kind = CKPT_DESC_SIGNALFD;
+    return 0;
+  }
+  if (text_equal(l->name, "anon_inode:[eventpoll]")) {
+    d->kind = CKPT_DESC_EPOLL;
+    return 0;
+  }
+  uint64_t pid = 0;
+  if (proc_field(l->info, "Pid", 10, &pid) && (int32_t)pid == l->c->process.pid) {
+    d->kind = CKPT_DESC_PIDFD;
+    return 0;
+  }
+  if (leads_outside(l) && l->fd > 2)
+    return describe_outside(l, d);
+  for (size_t i = 0; i < sizeof known / sizeof known[0]; i++)
+    if (text_starts(l->name, known[i].name))
+      return refuse(l, known[i].words);
+  return refuse(l, "of a kind that is not known");
+}

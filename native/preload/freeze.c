@@ -1,0 +1,369 @@
+/* Freezing: every other thread of the process parks in its signal handler, on a stack of libckpt's own, until
+ * the checkpoint is over; and comes back to the same place in a restarted process.
+ *
+ * The leader is the thread that was asked. It queues the control signal, which libc lets nobody block, to
+ * each thread that /proc/self/task shows, until all stand still and no new one has appeared. */
+#include <errno.h>
+#include <fcntl.h>
+#include <linux/futex.h>
+#include <signal.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <time.h>
+
+#include "core/dir.h"
+#include "core/proc.h"
+#include "core/sys.h"
+#include "core/text.h"
+#include "freeze.h"
+
+enum {
+  SEAT = 16 << 10,    /* bytes of stack for a parked thread */
+  LOOK_AGAIN_MS = 20, /* has a thread ended instead of parking? */
+  GIVE_UP_MS = 10000,
+};
+
+enum claim { CLAIM_NONE, CLAIM_THREAD, CLAIM_LEADER };
+
+/* One for each thread, and the stack that it stands still on. They stay for the next checkpoint: a thread may
+ * take its signal when nobody waits for it any more. entry.S knows the first two fields. */
+struct parked {
+  char *stack_end;
+  uint32_t used;    /* from the request until the thread has left the stack */
+  uint32_t claim;   /* who was first: the thread that arrives, or the leader that gives up */
+  uint32_t arrived; /* 1: it stands still */
+  int32_t tid;
+  bool ended;
+  long error;
+  struct checkpoint *c;
+  struct known_call call;
+  struct thread_note note;
+};
+
+extern uint64_t ckpt_parked_start __attribute__((visibility("hidden")));
+extern uint64_t ckpt_parked_end __attribute__((visibility("hidden")));
+
+int ckpt_context_save(struct context *context) __attribute__((returns_twice));
+void ckpt_park(struct parked *p, ucontext_t *frame);
+
+static void futex_wait(uint32_t *word, uint32_t value, const struct timespec *limit) {
+  sys(SYS_(futex), word, FUTEX_WAIT_PRIVATE, value, limit, NULL, 0);
+}
+
+static void futex_wake(uint32_t *word) {
+  sys(SYS_(futex), word, FUTEX_WAKE_PRIVATE, INT32_MAX, NULL, NULL, 0);
+}
+
+/* ---- In the thread that parks -----------------------------------------------------------------------------
+ */
+
+/* All threads that could compete are in here, with every signal blocked: nobody is interrupted holding it. */
+static void take_turn(struct checkpoint *c) {
+  while (__atomic_exchange_n(&c->lock, 1, __ATOMIC_ACQUIRE))
+    sys(SYS_(sched_yield));
+}
+
+static void end_turn(struct checkpoint *c) {
+  __atomic_store_n(&c->lock, 0, __ATOMIC_RELEASE);
+}
+
+static void describe(struct parked *p, const ucontext_t *frame, const struct context *context) {
+  p->error = thread_describe(&p->note, frame, context);
+  if (p->error < 0 || !pending_signals())
+    return;
+  take_turn(p->c);
+  p->error = describe_pending(p->c, p->tid, p->tid == p->c->process.pid);
+  end_turn(p->c);
+}
+
+static void wait_for_thaw(uint32_t epoch) {
+  while (__atomic_load_n(&ckpt_state.epoch, __ATOMIC_ACQUIRE) == epoch)
+    futex_wait(&ckpt_state.epoch, epoch, NULL);
+}
+
+void ckpt_park(struct parked *p, ucontext_t *frame) {
+  struct leaving leaving;
+  struct context context;
+  uint32_t epoch = __atomic_load_n(&ckpt_state.epoch, __ATOMIC_ACQUIRE);
+  if (__atomic_exchange_n(&p->claim, CLAIM_THREAD, __ATOMIC_ACQ_REL) == CLAIM_LEADER) {
+    thread_pass_by(frame, &p->call);
+    return;
+  }
+  thread_enter(&leaving, frame, &p->call);
+  if (ckpt_context_save(&context) == 0) {
+    describe(p, frame, &context);
+    __atomic_store_n(&p->arrived, 1, __ATOMIC_RELEASE);
+    futex_wake(&p->arrived);
+  } else {
+    __atomic_fetch_add(&ckpt_state.returned, 1, __ATOMIC_ACQ_REL);
+    futex_wake(&ckpt_state.returned);
+  }
+  wait_for_thaw(epoch);
+  thread_leave(&leaving);
+}
+
+/* ---- In the leader ----------------------------------------------------------------------------------------
+ */
+
+static struct parked *find(const struct checkpoint *c, int32_t tid) {
+  struct parked **all = c->parked.entries;
+  for (size_t i = 0; i < c->parked.count; i++)
+    if (all[i]->tid == tid && !all[i]->ended)
+      return all[i];
+  return NULL;
+}
+
+/* "/proc/self/task/TID/FILE" */
+static long read_task(int32_t tid, const char *file, char *buffer, size_t size) {
+  char path[64];
+  struct text text = text_in(path, sizeof path);
+  text_format(&text, "/proc/self/task/%d/%s", (int64_t)tid, file);
+  return sys_read_file(path, buffer, size);
+}
+
+/* "NUMBER 0xARG*6 0xSP 0xPC" when it is in a system call. */
+static void read_call(struct parked *p) {
+  char line[256];
+  if (read_task(p->tid, "syscall", line, sizeof line) <= 0 || line[0] < '0' || line[0] > '9')
+    return;
+  const char *at = line;
+  uint64_t words[9] = {text_take_decimal(&at)};
+  for (int i = 1; i < 9; i++) {
+    text_skip_spaces(&at);
+    if (!text_starts(at, "0x"))
+      return;
+    at += 2;
+    words[i] = text_take_hex(&at);
+  }
+  p->call = (struct known_call){true, (uint32_t)words[0], words[8], words[7]};
+}
+
+/* A seat that nobody is using. */
+static struct parked *take_seat(struct checkpoint *c, int32_t tid) {
+  for (uint32_t i = 0; i < ckpt_state.seat_count; i++) {
+    struct parked *p = &ckpt_state.seats[i];
+    if (__atomic_load_n(&p->used, __ATOMIC_ACQUIRE))
+      continue;
+    char *stack_end = p->stack_end;
+    memset(p, 0, sizeof *p);
+    p->stack_end = stack_end;
+    p->used = 1;
+    p->c = c;
+    p->tid = tid;
+    return p;
+  }
+  return NULL;
+}
+
+static long ask(struct checkpoint *c, struct parked *p) {
+  siginfo_t info;
+  memset(&info, 0, sizeof info);
+  info.si_signo = CKPT_CONTROL_SIGNAL;
+  info.si_code = SI_QUEUE;
+  info.si_pid = c->process.pid;
+  info.si_value.sival_ptr = p;
+  read_call(p);
+  long result = sys(SYS_(rt_tgsigqueueinfo), c->process.pid, p->tid, CKPT_CONTROL_SIGNAL, &info);
+  if (result < 0) {
+    p->ended = true;
+    p->used = 0;
+  }
+  return result == -ESRCH ? 0 : result;
+}
+
+/* Asks every thread that has not been asked. How many those were, or a negative errno. */
+static long ask_new(struct checkpoint *c, struct dir *dir) {
+  uint64_t tid;
+  long self = sys(SYS_(gettid)), asked = 0;
+  bool seen_self = false;
+  long result = dir_open(dir, AT_FDCWD, "/proc/self/task");
+  if (result < 0)
+    return fail(c, result, "/proc/self/task: %s", text_errno(result));
+  for (const char *name; result == 0 && (name = dir_next(dir));) {
+    if (!text_is_decimal(name, &tid) || find(c, (int32_t)tid))
+      continue;
+    if ((long)tid == self) {
+      seen_self = true;
+      continue;
+    }
+    struct parked *p = take_seat(c, (int32_t)tid);
+    if (!p) {
+      result = fail(c, -EAGAIN, "its threads multiply faster than they can be stopped");
+      break;
+    }
+    struct parked **entry = list_add(&c->arena, &c->parked, sizeof *entry);
+    if (!entry) {
+      p->used = 0;
+      result = -ENOMEM;
+      break;
+    }
+    *entry = p;
+    result = ask(c, p);
+    asked += result == 0 && !p->ended;
+  }
+  if (result == 0)
+    result = dir->error;
+  dir_close(dir);
+  if (result == 0 && !seen_self)
+    return fail(c, -EOPNOTSUPP, "/proc is of another pid namespace than the process");
+  return result < 0 ? result : asked;
+}
+
+/* Has it ended instead of parking? A main thread that has ended stays as a zombie. */
+static long look_at(struct checkpoint *c, struct parked *p) {
+  char stat[512];
+  long n = read_task(p->tid, "stat", stat, sizeof stat);
+  const char *state = stat + (n > 0 ? n : 0);
+  while (state > stat && *state != ')')
+    state--;
+  if (n > 0 && state + 2 < stat + n && state[2] == 'Z')
+    return fail(c, -EOPNOTSUPP, "its main thread has ended, which cannot be saved yet");
+  if (n > 0 && state[2] != 'X')
+    return 0;
+  p->ended = true;
+  p->used = 0;
+  return 0;
+}
+
+static long give_up(struct checkpoint *c, const struct parked *p) {
+  char name[32], status[4096];
+  uint64_t blocked = 0;
+  long n = read_task(p->tid, "comm", name, sizeof name);
+  name[n > 0 ? n - 1 : 0] = 0;
+  n = read_task(p->tid, "status", status, sizeof status);
+  bool blocks =
+      n > 0 && proc_field(status, "SigBlk", 16, &blocked) && (blocked >> (CKPT_CONTROL_SIGNAL - 1) & 1);
+  n = read_task(p->tid, "wchan", status, sizeof status);
+  return fail(c, -ETIMEDOUT, "thread %d (\"%s\") does not stop: it %s%s", (int64_t)p->tid, name,
+              blocks ? "blocks signal 32 by a raw system call"
+                     : "has been in the kernel without a break for 10 seconds, in ",
+              blocks  ? ""
+              : n > 0 ? status
+                      : "an unknown place");
+}
+
+static long wait_for(struct checkpoint *c, struct parked *p, uint64_t deadline) {
+  const struct timespec while_ = {.tv_nsec = LOOK_AGAIN_MS * 1000000};
+  long result = 0;
+  while (result == 0 && !p->ended && !__atomic_load_n(&p->arrived, __ATOMIC_ACQUIRE)) {
+    futex_wait(&p->arrived, 0, &while_);
+    if (__atomic_load_n(&p->arrived, __ATOMIC_ACQUIRE))
+      break;
+    result = look_at(c, p);
+    if (result == 0 && !p->ended && now_ns(CLOCK_MONOTONIC) > deadline)
+      result = give_up(c, p);
+  }
+  if (result == 0 && p->error < 0)
+    result = fail(c, p->error, "thread %d cannot be described: %s", (int64_t)p->tid, text_errno(p->error));
+  return result;
+}
+
+static uint64_t count_threads(void) {
+  char status[4096];
+  uint64_t threads = 1;
+  if (sys_read_file("/proc/self/status", status, sizeof status) > 0)
+    proc_field(status, "Threads", 10, &threads);
+  return threads;
+}
+
+/* Room for all threads and some that may appear. */
+static long make_seats(struct checkpoint *c, uint64_t threads) {
+  uint64_t wanted = threads * 2 + 64;
+  if (ckpt_state.seat_count >= wanted)
+    return 0;
+  size_t records = (wanted * sizeof(struct parked) + CKPT_PAGE - 1) & ~(size_t)(CKPT_PAGE - 1);
+  long at = sys(SYS_(mmap), 0, records + wanted * SEAT, PROT_READ | PROT_WRITE,
+                MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
+  if (at < 0 && at > -4096)
+    return fail(c, at, "no memory for %u threads to stand still on: %s", threads, text_errno(at));
+  /* The smaller ones that were there before stay: somebody may stand there yet. */
+  ckpt_state.seats = (struct parked *)at;
+  ckpt_state.seat_count = (uint32_t)wanted;
+  for (uint64_t i = 0; i < wanted; i++)
+    ckpt_state.seats[i].stack_end = (char *)at + records + (i + 1) * SEAT;
+  ckpt_parked_start = (uint64_t)at;
+  ckpt_parked_end = ckpt_parked_start + wanted * sizeof(struct parked);
+  return 0;
+}
+
+static long add_thread(struct checkpoint *c, const struct thread_note *note) {
+  struct thread_note *entry = list_add(&c->arena, &c->threads, sizeof *entry);
+  if (!entry)
+    return -ENOMEM;
+  struct thread_note *first = c->threads.entries;
+  *entry = *note;
+  if (note->thread.tid == c->process.pid && entry != first) {
+    *entry = *first;
+    *first = *note;
+  }
+  return 0;
+}
+
+static long gather(struct checkpoint *c) {
+  struct thread_note own = {0};
+  long result = thread_describe(&own, c->frame, &ckpt_state.context);
+  if (result == 0)
+    result = add_thread(c, &own);
+  struct parked *const *all = c->parked.entries;
+  for (size_t i = 0; i < c->parked.count && result == 0; i++)
+    if (all[i]->arrived)
+      result = add_thread(c, &all[i]->note);
+  ckpt_state.parked = (uint32_t)c->threads.count - 1;
+  return result;
+}
+
+/* Threads that have not come by now need not come any more. */
+static void cancel(struct checkpoint *c) {
+  struct parked *const *all = c->parked.entries;
+  for (size_t i = 0; i < c->parked.count; i++) {
+    struct parked *p = all[i];
+    if (p->ended || __atomic_exchange_n(&p->claim, CLAIM_LEADER, __ATOMIC_ACQ_REL) != CLAIM_THREAD)
+      continue;
+    while (!__atomic_load_n(&p->arrived, __ATOMIC_ACQUIRE))
+      futex_wait(&p->arrived, 0, NULL);
+  }
+}
+
+static long stop_all(struct checkpoint *c, struct dir *dir) {
+  uint64_t deadline = now_ns(CLOCK_MONOTONIC) + GIVE_UP_MS * 1000000ull;
+  size_t waited = 0;
+  long asked, result = 0;
+  while (result == 0 && (asked = ask_new(c, dir)) != 0) {
+    result = asked < 0 ? asked : 0;
+    for (; waited < c->parked.count && result == 0; waited++)
+      result = wait_for(c, ((struct parked **)c->parked.entries)[waited], deadline);
+  }
+  return result;
+}
+
+long freeze_threads(struct checkpoint *c) {
+  uint64_t threads = count_threads();
+  ckpt_state.returned = 0;
+  if (threads == 1)
+    return gather(c);
+  /* The first pthread_cancel has taken it from us. */
+  long result = ckpt_take_signal(CKPT_CONTROL_SIGNAL);
+  if (result == 0)
+    result = make_seats(c, threads);
+  struct dir *dir = arena_take(&c->arena, sizeof *dir);
+  if (result == 0)
+    result = dir ? stop_all(c, dir) : -ENOMEM;
+  return result < 0 ? result : gather(c);
+}
+
+void thaw_threads(struct checkpoint *c) {
+  if (c->parked.count == 0)
+    return;
+  cancel(c);
+  open_gate();
+}
+
+void open_gate(void) {
+  __atomic_fetch_add(&ckpt_state.epoch, 1, __ATOMIC_RELEASE);
+  futex_wake(&ckpt_state.epoch);
+}
+
+void wait_for_returned(void) {
+  for (uint32_t now; (now = __atomic_load_n(&ckpt_state.returned, __ATOMIC_ACQUIRE)) < ckpt_state.parked;)
+    futex_wait(&ckpt_state.returned, now, NULL);
+}

@@ -1,0 +1,13 @@
+/* Stopping all threads but the one that leads a checkpoint, and letting them go. */
+#ifndef CKPT_FREEZE_H
+#define CKPT_FREEZE_H
+
+#include "thread.h"
+
+/* After a checkpoint, whether it worked or not. */
+void thaw_threads(struct checkpoint *c);
+/* In a restarted process: until every other thread has come back, and then let them go. */
+void wait_for_returned(void);
+void open_gate(void);
+
+#endif

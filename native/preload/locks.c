@@ -1,0 +1,59 @@
+/* Locks on files, from fdinfo. */
+#include <errno.h>
+
+#include "core/text.h"
+#include "describe.h"
+
+static void skip_word(const char **at) {
+  while (**at && **at != ' ' && **at != '\n')
+    (*at)++;
+  text_skip_spaces(at);
+}
+
+/* The rest of a line "lock:\t1: POSIX  ADVISORY  WRITE 4711 fe:00:1234 0 EOF" of fdinfo. */
+static long add_lock(struct looking *l, uint32_t description, const char *at) {
+  static const struct {
+    const char *word;
+    uint32_t kind;
+  } kinds[] = {{"POSIX ", CKPT_LOCK_POSIX}, {"FLOCK ", CKPT_LOCK_FLOCK}, {"OFDLCK ", CKPT_LOCK_OFD}};
+  struct ckpt_lock lock = {.description = description};
+  skip_word(&at);
+  for (size_t i = 0; i < sizeof kinds / sizeof kinds[0]; i++)
+    if (text_starts(at, kinds[i].word))
+      lock.kind = kinds[i].kind;
+  if (!lock.kind)
+    return refuse(l, "under a lease");
+  skip_word(&at);
+  skip_word(&at);
+  lock.exclusive = text_starts(at, "WRITE");
+  skip_word(&at);
+  skip_word(&at);
+  skip_word(&at);
+  lock.start = text_take_decimal(&at);
+  text_skip_spaces(&at);
+  if (*at != 'E')
+    lock.length = text_take_decimal(&at) + 1 - lock.start;
+  /* A POSIX lock belongs to the process and the file: every descriptor of the file shows it. */
+  const struct ckpt_lock *locks = l->c->locks.entries;
+  const struct ckpt_description *descriptions = l->c->descriptions.entries;
+  for (size_t i = 0; i < l->c->locks.count && lock.kind == CKPT_LOCK_POSIX; i++)
+    if (locks[i].kind == CKPT_LOCK_POSIX && locks[i].start == lock.start && locks[i].length == lock.length &&
+        descriptions[locks[i].description].file == descriptions[description].file)
+      return 0;
+  struct ckpt_lock *entry = list_add(&l->c->arena, &l->c->locks, sizeof *entry);
+  if (!entry)
+    return -ENOMEM;
+  *entry = lock;
+  return 0;
+}
+
+long add_locks(struct looking *l, uint32_t description) {
+  long result = 0;
+  for (const char *at = l->info; *at && result == 0;) {
+    if (text_starts(at, "lock:\t"))
+      result = add_lock(l, description, at + 6);
+    while (*at && *at++ != '\n')
+      ;
+  }
+  return result;
+}

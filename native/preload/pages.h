@@ -1,0 +1,51 @@
+/* Which pages of a region go into the image, and the runs that they make there. */
+#ifndef CKPT_PAGES_H
+#define CKPT_PAGES_H
+
+#include "checkpoint.h"
+
+enum source {
+  SOURCE_NONE,      /* nothing: the kernel or the file has it */
+  SOURCE_POPULATED, /* anonymous memory: every page that holds something */
+  SOURCE_EMPTY,     /* the same, but smaps counts none: at the most guard pages are there */
+  SOURCE_CHANGED,  /* private file mapping: pages that differ from the file, and page 0 of an ELF file for gdb
+                    */
+  SOURCE_RESIDENT, /* shared anonymous memory: every page that exists */
+  SOURCE_WHOLE,    /* all of it */
+  SOURCE_EXISTING, /* all of it, but what lies behind the end of a deleted file */
+};
+
+/* Pages that follow each other in memory and in the file. */
+struct run {
+  uint64_t start;
+  uint64_t size;
+};
+
+/* Ranges of a region that hold something (scan.c). */
+enum range_kind {
+  RANGE_PRESENT,
+  RANGE_AWAY /* swapped out, or a guard page that an old kernel does not name */,
+  RANGE_GUARD
+};
+struct range {
+  uint64_t start;
+  uint64_t end;
+  enum range_kind kind;
+};
+
+struct scan {
+  struct checkpoint *c;
+  int pagemap; /* /proc/self/pagemap */
+  bool ioctl_works;
+  uint64_t guard_category; /* 0: this kernel cannot tell */
+  char *buffer;
+};
+
+enum { SCAN_BATCH = 512 };
+
+long scan_open(struct scan *scan, struct checkpoint *c);
+void scan_close(const struct scan *scan);
+/* The next ranges at or behind *at (moved on), SCAN_BATCH at the most: how many, 0 at the end. */
+long scan_next(struct scan *scan, enum source source, uint64_t *at, uint64_t end, struct range *ranges);
+
+#endif

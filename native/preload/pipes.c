@@ -1,0 +1,93 @@
+/* Pipes: which ends the process has, and what waits in them. */
+#include <errno.h>
+#include <fcntl.h>
+#include <sys/ioctl.h>
+
+#include "core/sys.h"
+#include "core/text.h"
+#include "describe.h"
+
+/* Bytes that wait in a pipe, without consuming them: tee duplicates them into another pipe. */
+static long peek_pipe(struct looking *l, struct ckpt_description *d, uint64_t capacity) {
+  int waiting = 0;
+  if (sys(SYS_(ioctl), l->fd, FIONREAD, &waiting) < 0 || waiting == 0)
+    return 0;
+  int copy[2];
+  long result = sys(SYS_(pipe2), copy, O_CLOEXEC | O_NONBLOCK);
+  if (result < 0)
+    return result;
+  char *bytes = arena_take(&l->c->arena, (size_t)waiting);
+  result = bytes ? sys(SYS_(fcntl), copy[1], F_SETPIPE_SZ, capacity) : -ENOMEM;
+  if (result >= 0)
+    result = sys(SYS_(tee), l->fd, copy[1], waiting, 2 /* SPLICE_F_NONBLOCK */);
+  if (result >= 0)
+    result = result == waiting ? sys_read_full(copy[0], bytes, (size_t)waiting) : -EIO;
+  sys(SYS_(close), copy[0]);
+  sys(SYS_(close), copy[1]);
+  if (result < 0)
+    return result;
+  d->data_size = (uint64_t)result;
+  long offset = list_add_bytes(&l->c->arena, &l->c->blob, bytes, (size_t)result);
+  d->data = (uint64_t)offset;
+  return offset < 0 ? offset : 0;
+}
+
+long describe_fifo(struct looking *l, struct ckpt_description *d) {
+  d->a = l->st.st_ino; /* describe_pipes decides when all ends are known */
+  d->kind = CKPT_DESC_PIPE;
+  if (!text_starts(l->name, "pipe:"))
+    return leads_outside(l) ? describe_outside(l, d) : refuse(l, "a named pipe");
+  long capacity = sys(SYS_(fcntl), l->fd, F_GETPIPE_SZ);
+  d->b = capacity < 0 ? 0 : (uint64_t)capacity;
+  return 0;
+}
+
+/* What the other ends of this pipe tell: has the process both, and does one of them lead outside? */
+struct ends {
+  bool reads, writes;
+  int outside; /* a descriptor with the same access that was there from the start, or -1 */
+};
+
+static struct ends find_ends(struct looking *l, const struct inode *known, size_t which) {
+  const struct ckpt_description *all = l->c->descriptions.entries;
+  struct ends ends = {.outside = -1};
+  for (size_t i = 0; i < l->c->descriptions.count; i++) {
+    if (known[i].ino != known[which].ino || known[i].dev != known[which].dev)
+      continue;
+    ends.reads |= access_mode(all[i].flags) != O_WRONLY;
+    ends.writes |= access_mode(all[i].flags) != O_RDONLY;
+    l->fd = known[i].fd;
+    l->st.st_ino = known[i].ino;
+    l->st.st_dev = known[i].dev;
+    if (leads_outside(l) && access_mode(all[i].flags) == access_mode(all[which].flags))
+      ends.outside = l->fd;
+  }
+  l->fd = known[which].fd;
+  return ends;
+}
+
+/* A pipe whose other end is not here leads outside: fine for 0, 1, 2, for what the program was started with
+ * and for what it opened through them. */
+long describe_pipes(struct looking *l, const struct list *inodes) {
+  struct checkpoint *c = l->c;
+  struct ckpt_description *all = c->descriptions.entries;
+  for (size_t i = 0; i < c->descriptions.count; i++) {
+    struct ckpt_description *d = &all[i];
+    if (d->kind != CKPT_DESC_PIPE)
+      continue;
+    struct ends ends = find_ends(l, inodes->entries, i);
+    text_copy(l->name, sizeof l->name, string_at(c, d->name));
+    if (ends.reads && ends.writes) {
+      long result = access_mode(d->flags) == O_RDONLY ? peek_pipe(l, d, d->b) : 0;
+      if (result < 0)
+        return fail(c, result, "descriptor %d: the contents of the pipe cannot be copied: %s", (int64_t)l->fd,
+                    text_errno(result));
+    } else if (ends.outside >= 0) {
+      d->kind = CKPT_DESC_OUTSIDE;
+      d->a = (uint64_t)ends.outside;
+    } else {
+      return refuse(l, "one end of a pipe whose other end is outside");
+    }
+  }
+  return 0;
+}

@@ -1,0 +1,209 @@
+/* The memory map, from /proc/self/smaps: its lines are those of maps, with the flags that maps leaves out. */
+#include <errno.h>
+#include <fcntl.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <sys/stat.h>
+
+#include "core/proc.h"
+#include "core/sys.h"
+#include "core/text.h"
+#include "pages.h"
+
+/* The mapping whose lines are being read. */
+struct reading {
+  struct checkpoint *c;
+  struct proc_map map;
+  char name[PROC_PATH_MAX + 64];
+  uint64_t protection_key;
+  uint64_t resident, swapped; /* KiB */
+};
+
+static const struct {
+  char word[3];
+  uint32_t flag;
+} vm_flags[] = {
+    {"gd", CKPT_REGION_GROWSDOWN}, {"nr", CKPT_REGION_NORESERVE},  {"lo", CKPT_REGION_LOCKED},
+    {"hg", CKPT_REGION_HUGEPAGE},  {"nh", CKPT_REGION_NOHUGEPAGE}, {"dc", CKPT_REGION_DONTFORK},
+    {"dd", CKPT_REGION_DONTDUMP},  {"wf", CKPT_REGION_WIPEONFORK}, {"mg", CKPT_REGION_MERGEABLE},
+    {"rr", CKPT_REGION_RANDOM},    {"sr", CKPT_REGION_SEQUENTIAL}, {"lf", CKPT_REGION_ON_FAULT},
+};
+
+static uint32_t translate_flags(const char *words) {
+  uint32_t flags = 0;
+  for (size_t i = 0; i < sizeof vm_flags / sizeof vm_flags[0]; i++)
+    if (proc_has_flag(words, vm_flags[i].word))
+      flags |= vm_flags[i].flag;
+  return flags;
+}
+
+static long refuse(struct reading *r, const char *what) {
+  return fail(r->c, -EOPNOTSUPP, "memory at %x-%x (%s) is %s, which cannot be saved yet", r->map.start,
+              r->map.end, r->name[0] ? r->name : "anonymous", what);
+}
+
+/* Adds what of it is not the arena: the kernel may have merged that with a neighbour. */
+static long add_region(struct reading *r, const struct ckpt_region *region, enum source source) {
+  const struct arena *arena = &r->c->arena;
+  struct ckpt_range pieces[2] = {{region->start, region->end}, {0, 0}};
+  if (region->start < arena->end && region->end > arena->start) {
+    pieces[0].end = arena->start;
+    pieces[1] = (struct ckpt_range){arena->end, region->end};
+  }
+  for (int i = 0; i < 2; i++) {
+    if (pieces[i].start >= pieces[i].end)
+      continue;
+    struct ckpt_region *entry = list_add(&r->c->arena, &r->c->regions, sizeof *entry);
+    uint8_t *from = list_add(&r->c->arena, &r->c->sources, 1);
+    if (!entry || !from)
+      return -ENOMEM;
+    *entry = *region;
+    entry->start = pieces[i].start;
+    entry->end = pieces[i].end;
+    entry->offset =
+        region->kind == CKPT_REGION_ANONYMOUS ? 0 : region->offset + pieces[i].start - region->start;
+    *from = (uint8_t)source;
+  }
+  return 0;
+}
+
+static long add_anonymous(struct reading *r, struct ckpt_region *region, enum source source) {
+  region->kind = CKPT_REGION_ANONYMOUS;
+  if (text_equal(r->name, "[stack]"))
+    region->flags |= CKPT_REGION_STACK;
+  if (text_equal(r->name, "[heap]"))
+    region->flags |= CKPT_REGION_HEAP;
+  return add_region(r, region, source);
+}
+
+static long add_over_file(struct reading *r, struct ckpt_region *region, const struct stat *st,
+                          bool may_write) {
+  uint32_t flags = CKPT_FILE_MAPPED | (r->map.shared && may_write ? CKPT_FILE_WRITTEN : 0u);
+  long file = add_file(r->c, st, r->name, flags);
+  if (file < 0)
+    return file;
+  region->file = (uint32_t)file;
+  region->kind = r->map.shared ? CKPT_REGION_FILE_SHARED : CKPT_REGION_FILE;
+  return add_region(r, region, r->map.shared ? SOURCE_NONE : SOURCE_CHANGED);
+}
+
+/* One mapping of it can be made again; two would have to be one piece of memory. */
+static long add_shared_anonymous(struct reading *r, struct ckpt_region *region) {
+  const struct ckpt_region *regions = r->c->regions.entries;
+  for (size_t i = 0; i < r->c->regions.count; i++)
+    if (regions[i].kind == CKPT_REGION_SHARED && regions[i].offset == r->map.ino)
+      return refuse(r, "shared anonymous memory that is mapped in pieces");
+  region->kind = CKPT_REGION_SHARED;
+  region->offset = r->map.ino; /* what tells them apart */
+  return add_region(r, region, SOURCE_RESIDENT);
+}
+
+/* Where the linker puts libckpt.so itself. */
+extern const char __ehdr_start[] __attribute__((visibility("hidden")));
+extern const char _end[] __attribute__((visibility("hidden")));
+
+static bool is_libckpt(const struct ckpt_region *region) {
+  return region->start < (uint64_t)_end && region->end > (uint64_t)__ehdr_start;
+}
+
+static long add_named(struct reading *r, struct ckpt_region *region, const char *words) {
+  struct stat st;
+  /* Images must outlive an upgrade of the library that wrote them. */
+  if (is_libckpt(region))
+    return add_anonymous(r, region, SOURCE_EXISTING);
+  bool there = sys(SYS_(newfstatat), AT_FDCWD, r->name, &st, 0) == 0 && st.st_ino == r->map.ino;
+  if (there && S_ISREG(st.st_mode))
+    return add_over_file(r, region, &st, proc_has_flag(words, "mw"));
+  if (!r->map.shared) {
+    if (text_equal(r->name, "/dev/zero"))
+      return add_anonymous(r, region, SOURCE_POPULATED);
+    if (there)
+      return refuse(r, "a device");
+    /* Deleted, or replaced by an upgrade: the image carries the contents. */
+    return add_anonymous(r, region, SOURCE_EXISTING);
+  }
+  if (text_equal(r->name, "/dev/zero (deleted)"))
+    return add_shared_anonymous(r, region);
+  if (text_starts(r->name, "/memfd:"))
+    return refuse(r, "a shared memfd");
+  if (text_starts(r->name, "/SYSV"))
+    return refuse(r, "a System V shared memory segment");
+  if (text_starts(r->name, "/[aio]"))
+    return refuse(r, "a queue of asynchronous I/O (io_setup)");
+  return refuse(r, there ? "a device" : "a shared mapping of a file that has no name any more");
+}
+
+/* The arena is the newest mapping. */
+static uint32_t lock_future(const struct ckpt_region *region) {
+  if (!(region->flags & CKPT_REGION_LOCKED))
+    return 0;
+  return MCL_FUTURE | (region->flags & CKPT_REGION_ON_FAULT ? MCL_ONFAULT : 0);
+}
+
+static long add_mapping(struct reading *r, const char *words) {
+  struct ckpt_region region = {
+      .start = r->map.start,
+      .end = r->map.end,
+      .offset = r->map.offset,
+      .prot = r->map.prot,
+      .flags = translate_flags(words),
+  };
+  if (text_equal(r->name, "[vsyscall]"))
+    return 0;
+  if (region.start <= r->c->arena.start && region.end > r->c->arena.start)
+    r->c->process.lock_future = lock_future(&region);
+  if (text_equal(r->name, "[vdso]")) {
+    region.kind = CKPT_REGION_VDSO;
+    return add_region(r, &region, SOURCE_WHOLE);
+  }
+  if (text_equal(r->name, "[vvar]") || text_equal(r->name, "[vvar_vclock]")) {
+    region.kind = CKPT_REGION_VVAR;
+    return add_region(r, &region, SOURCE_NONE);
+  }
+  if (proc_has_flag(words, "um") || proc_has_flag(words, "uw") || proc_has_flag(words, "ui"))
+    return refuse(r, "watched by userfaultfd");
+  if (proc_has_flag(words, "ht"))
+    return refuse(r, "made of hugetlbfs pages");
+  if (proc_has_flag(words, "ss"))
+    return refuse(r, "a shadow stack");
+  if (r->protection_key)
+    return refuse(r, "under a protection key");
+  if (r->name[0] == '/')
+    return add_named(r, &region, words);
+  if (proc_has_flag(words, "pf") || proc_has_flag(words, "io"))
+    return refuse(r, "a device's memory");
+  if (r->map.shared || (r->name[0] && r->name[0] != '['))
+    return refuse(r, "of a kind that is not known");
+  return add_anonymous(r, &region, r->resident || r->swapped ? SOURCE_POPULATED : SOURCE_EMPTY);
+}
+
+long describe_regions(struct checkpoint *c) {
+  enum { BUFFER = 64 << 10 };
+  struct proc_lines lines;
+  struct reading *r = arena_take(&c->arena, sizeof *r);
+  char *buffer = arena_take(&c->arena, BUFFER);
+  if (!r || !buffer)
+    return -ENOMEM;
+  r->c = c;
+  long result = proc_lines_open(&lines, "/proc/self/smaps", buffer, BUFFER);
+  if (result < 0)
+    return fail(c, result, "/proc/self/smaps: %s", text_errno(result));
+  for (char *line; result == 0 && (line = proc_lines_next(&lines));) {
+    if (text_starts(line, "VmFlags:")) {
+      result = add_mapping(r, line + strlen("VmFlags:"));
+    } else if (text_starts(line, "ProtectionKey:")) {
+      proc_field(line, "ProtectionKey", 10, &r->protection_key);
+    } else if (text_starts(line, "Rss:")) {
+      proc_field(line, "Rss", 10, &r->resident);
+    } else if (text_starts(line, "Swap:")) {
+      proc_field(line, "Swap", 10, &r->swapped);
+    } else if (proc_parse_map(line, &r->map)) {
+      text_copy(r->name, sizeof r->name, r->map.name);
+      r->protection_key = 0;
+    }
+  }
+  if (result == 0)
+    result = lines.error;
+  proc_lines_close(&lines);
+  return result < 0 ? fail(c, result, "/proc/self/smaps: %s", text_errno(result)) : 0;
+}

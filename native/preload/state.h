@@ -1,0 +1,63 @@
+/* What libckpt.so keeps between checkpoints. It does not change while an image is written, since it is
+ * part of the image: everything that moves during a checkpoint lives in the arena. */
+#ifndef CKPT_STATE_H
+#define CKPT_STATE_H
+
+#include <signal.h>
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "format/control.h"
+#include "part.h"
+
+/* rip, rsp, rbx, rbp, r12-r15: entry.S knows the order. */
+struct context {
+  uint64_t rip, rsp, rbx, rbp, r12, r13, r14, r15;
+};
+
+/* The kernel's struct sigaction (libc's differs). */
+struct kernel_sigaction {
+  void *handler;
+  uint64_t flags;
+  void *restorer;
+  uint64_t mask;
+};
+
+/* A pipe, socket or device above 2 that the program was started with: what it leads to was never the job's.
+ */
+struct inherited {
+  int fd;
+  uint64_t dev, ino;
+};
+enum { INHERITED_MOST = 64 };
+
+struct state {
+  int signal; /* CKPT_SIGNAL; 0: the library never got ready */
+  bool force_pagemap;
+  char dir[CKPT_PATH_MAX]; /* CKPT_DIR, absolute */
+  char name[256];          /* CKPT_NAME, or empty for PROGRAM-PID */
+  char program[256];
+  struct ckpt_resume resume;
+  struct context context;
+  uint32_t parked;   /* threads that stand in ckpt_park */
+  uint32_t returned; /* of those, how many have come back there in a restarted process */
+  uint32_t epoch;    /* parked threads wait for it to change */
+  uint32_t restarts;
+  struct inherited inherited[INHERITED_MOST];
+  int inherited_count;
+  struct parked *seats; /* for other threads to stand still on (freeze.c), part of the image */
+  uint32_t seat_count;
+  long result; /* of the last request made by ckpt_checkpoint() */
+  struct part part;
+  siginfo_t late_info; /* for ckpt_look_late */
+};
+
+extern struct state ckpt_state;
+
+/* Installs ckpt_signal_entry. For the control signal, what was there before is called for libc's own uses of
+ * it. */
+long ckpt_take_signal(int signal);
+void ckpt_signal_entry(int signal);
+void ckpt_signal_return(void);
+
+#endif

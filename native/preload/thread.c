@@ -1,0 +1,288 @@
+/* What a thread has besides its memory, and how it is taken out of a system call and put back. */
+#include <asm/prctl.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <sched.h>
+#include <sys/prctl.h>
+#include <sys/resource.h>
+
+#include "core/sys.h"
+#include "thread.h"
+
+/* ---- Interrupted waits ------------------------------------------------------------------------------ */
+
+static bool is_among(const uint16_t *numbers, size_t count, uint32_t number) {
+  for (size_t i = 0; i < count; i++)
+    if (numbers[i] == number)
+      return true;
+  return false;
+}
+
+/* A handler makes the kernel end these with EINTR even under SA_RESTART; all others it restarts by itself. */
+static bool ends_with_eintr(uint32_t number) {
+  static const uint16_t numbers[] = {
+      __NR_poll,          __NR_ppoll,           __NR_select,       __NR_pselect6,        __NR_epoll_wait,
+      __NR_epoll_pwait,   __NR_epoll_pwait2,    __NR_nanosleep,    __NR_clock_nanosleep, __NR_pause,
+      __NR_rt_sigsuspend, __NR_rt_sigtimedwait, __NR_futex,        __NR_semop,           __NR_semtimedop,
+      __NR_msgsnd,        __NR_msgrcv,          __NR_io_getevents, __NR_io_pgetevents,   __NR_read,
+      __NR_recvfrom,      __NR_recvmsg,         __NR_recvmmsg,     __NR_accept,          __NR_accept4,
+      __NR_write,         __NR_sendto,          __NR_sendmsg,
+  };
+  return is_among(numbers, sizeof numbers / sizeof numbers[0], number);
+}
+
+enum { CODE = 40, CODE_OF_CALLER = 64 };
+
+/* Reads what is there of the `size` bytes in front of `end`, into the end of `code`, and the rest as zeros.
+ */
+static bool read_code(uint64_t end, uint8_t *code, size_t size) {
+  long mem = sys(SYS_(openat), AT_FDCWD, "/proc/self/mem", O_RDONLY | O_CLOEXEC);
+  if (mem < 0)
+    return false;
+  __builtin_memset(code, 0, size);
+  long n = sys_pread_full((int)mem, code, size, end - size);
+  size_t in_page = end % CKPT_PAGE;
+  if (n != (long)size && in_page && in_page < size)
+    n = sys_pread_full((int)mem, code + size - in_page, in_page, end - in_page) == (long)in_page ? (long)size
+                                                                                                 : -1;
+  sys(SYS_(close), mem);
+  return n == (long)size;
+}
+
+static uint32_t number_at(const uint8_t *code) {
+  return code[0] | (uint32_t)code[1] << 8 | (uint32_t)code[2] << 16 | (uint32_t)code[3] << 24;
+}
+
+/* The last `mov $n,%REG` before `end` with the number of a wait: compilers put other arguments' instructions
+ * between that and the call. */
+static bool find_move(const uint8_t *code, size_t end, uint8_t opcode, uint32_t *number) {
+  for (size_t at = end; at >= 5; at--) {
+    *number = number_at(code + at - 4);
+    if (code[at - 5] == opcode && *number && ends_with_eintr(*number))
+      return true;
+  }
+  return false;
+}
+
+/* libc's syscall() moves its arguments up by one: the number was its caller's first. */
+static bool is_syscall_function(const uint8_t code[CODE]) {
+  static const uint8_t moves[] = {0x48, 0x89, 0xf8, 0x48, 0x89, 0xf7, 0x48, 0x89, 0xd6, 0x48, 0x89, 0xca,
+                                  0x4d, 0x89, 0xc2, 0x4d, 0x89, 0xc8, 0x4c, 0x8b, 0x4c, 0x24, 0x08};
+  for (size_t i = 0; i < sizeof moves; i++)
+    if (code[CODE - 2 - sizeof moves + i] != moves[i])
+      return false;
+  return true;
+}
+
+/* The number of the call that the `syscall` at the end of `code` made, read from the instruction that put it
+ * into rax: the kernel has forgotten it, and rax holds the result. */
+static bool number_before(const uint8_t code[CODE], uint64_t rsp, uint32_t *number) {
+  uint8_t caller[CODE_OF_CALLER];
+  if (code[CODE - 2] != 0x0f || code[CODE - 1] != 0x05)
+    return false;
+  if (code[CODE - 4] == 0x31 && code[CODE - 3] == 0xc0) { /* xor %eax,%eax */
+    *number = 0;
+    return true;
+  }
+  if (!is_syscall_function(code))
+    return find_move(code, CODE - 2, 0xb8, number) || find_move(code, CODE - 2, 0xc0, number);
+  uint64_t from;
+  __builtin_memcpy(&from, (const void *)rsp, sizeof from);
+  return read_code(from, caller, sizeof caller) && find_move(caller, sizeof caller, 0xbf, number);
+}
+
+/* The kernel may have told the leader before the signal was sent; else the code must. */
+static bool find_number(const ucontext_t *frame, const struct known_call *call, uint32_t *number) {
+  const greg_t *regs = frame->uc_mcontext.gregs;
+  if (call && call->known && call->number != __NR_restart_syscall && call->rip == (uint64_t)regs[REG_RIP] &&
+      call->rsp == (uint64_t)regs[REG_RSP]) {
+    *number = call->number;
+    return true;
+  }
+  uint8_t code[CODE];
+  return read_code((uint64_t)regs[REG_RIP], code, sizeof code) &&
+         number_before(code, (uint64_t)regs[REG_RSP], number);
+}
+
+/* These the kernel makes again by itself after our handler, which asks for it. */
+static bool is_made_again(uint32_t number) {
+  static const uint16_t numbers[] = {
+      __NR_read,         __NR_readv,  __NR_write,    __NR_writev,  __NR_recvfrom,
+      __NR_recvmsg,      __NR_sendto, __NR_sendmsg,  __NR_connect, __NR_accept,
+      __NR_accept4,      __NR_wait4,  __NR_waitid,   __NR_flock,   __NR_fcntl,
+      __NR_openat,       __NR_open,   __NR_ioctl,    __NR_futex,   __NR_mq_timedreceive,
+      __NR_mq_timedsend, __NR_splice, __NR_recvmmsg, __NR_preadv2, __NR_pwritev2,
+  };
+  return is_among(numbers, sizeof numbers / sizeof numbers[0], number);
+}
+
+/* Does the thread stand in front of a call that the kernel is going to make again? */
+static bool stands_before_call(const ucontext_t *frame) {
+  const greg_t *regs = frame->uc_mcontext.gregs;
+  uint8_t code[2];
+  return regs[REG_RAX] >= 0 && regs[REG_RAX] <= UINT16_MAX && is_made_again((uint32_t)regs[REG_RAX]) &&
+         read_code((uint64_t)regs[REG_RIP] + sizeof code, code, sizeof code) && code[0] == 0x0f &&
+         code[1] == 0x05;
+}
+
+/* After a stop the kernel goes on with some waits by restart_syscall, made by the same instruction; our
+ * handler has made it forget which one that was. */
+static void undo_restart_syscall(ucontext_t *frame) {
+  greg_t *regs = frame->uc_mcontext.gregs;
+  uint8_t code[2];
+  if (regs[REG_RAX] == __NR_restart_syscall &&
+      read_code((uint64_t)regs[REG_RIP] + sizeof code, code, sizeof code) && code[0] == 0x0f &&
+      code[1] == 0x05) {
+    regs[REG_RAX] = -EINTR;
+    regs[REG_RIP] += 2;
+  }
+}
+
+static void leave_kernel(struct leaving *leaving, ucontext_t *frame, const struct known_call *call) {
+  greg_t *regs = frame->uc_mcontext.gregs;
+  uint32_t number;
+  undo_restart_syscall(frame);
+  leaving->frame = NULL;
+  leaving->made_again = stands_before_call(frame);
+  if (leaving->made_again) {
+    leaving->frame = frame;
+    leaving->rdi = regs[REG_RDI];
+    leaving->rdx = regs[REG_RDX];
+    leaving->rip = regs[REG_RIP] + 2;
+    return;
+  }
+  if (regs[REG_RAX] != -EINTR || !find_number(frame, call, &number) || !ends_with_eintr(number))
+    return;
+  leaving->frame = frame;
+  leaving->rdi = regs[REG_RDI];
+  leaving->rdx = regs[REG_RDX];
+  leaving->rip = regs[REG_RIP];
+  /* The kernel has left the remainder where the caller asked for it: sleep on with that. */
+  if (number == __NR_nanosleep && regs[REG_RSI])
+    regs[REG_RDI] = regs[REG_RSI];
+  if (number == __NR_clock_nanosleep && regs[REG_R10] && !(regs[REG_RSI] & 1 /* TIMER_ABSTIME */))
+    regs[REG_RDX] = regs[REG_R10];
+  regs[REG_RAX] = number;
+  regs[REG_RIP] -= 2;
+}
+
+/* Does the program handle it, and does that end the wait? Ours never do. */
+static bool ends_wait(int signal, bool made_again) {
+  struct kernel_sigaction action;
+  return sys(SYS_(rt_sigaction), signal, NULL, &action, sizeof action.mask) == 0 &&
+         action.handler != SIG_IGN && action.handler != SIG_DFL &&
+         action.handler != (void *)ckpt_signal_entry && !(made_again && (action.flags & SA_RESTART));
+}
+
+/* Is there a pending signal that ends the wait, now that the program's own mask is about to be restored? One
+ * that waits for the whole process ends the wait of one thread only, which takes it for itself here. */
+static bool signal_waits(const struct leaving *leaving) {
+  uint64_t mask, own = 0;
+  __builtin_memcpy(&mask, &leaving->frame->uc_sigmask, sizeof mask);
+  uint64_t waiting = pending_signals() & ~mask;
+  if (waiting)
+    own = pending_for_thread();
+  for (int signal = 1; signal <= 64; signal++)
+    if ((waiting >> (signal - 1) & 1) && ends_wait(signal, leaving->made_again) &&
+        ((own >> (signal - 1) & 1) || take_for_thread(signal)))
+      return true;
+  return false;
+}
+
+static void enter_kernel(const struct leaving *leaving) {
+  if (!leaving->frame || !signal_waits(leaving))
+    return;
+  greg_t *regs = leaving->frame->uc_mcontext.gregs;
+  regs[REG_RAX] = -EINTR;
+  regs[REG_RDI] = leaving->rdi;
+  regs[REG_RDX] = leaving->rdx;
+  regs[REG_RIP] = leaving->rip;
+}
+
+/* ---- rseq ------------------------------------------------------------------------------------------- */
+
+/* glibc (2.35 and later) says where its area is, relative to the thread pointer. Weak: musl has none. */
+extern const ptrdiff_t __rseq_offset __attribute__((weak, visibility("default")));
+extern const unsigned __rseq_size __attribute__((weak, visibility("default")));
+
+enum { RSEQ_UNREGISTER = 1, RSEQ_SIGNATURE = 0x53053053, RSEQ_LEAST = 32 };
+
+/* The thread pointer is asked for, not read from where it points: a thread made by a bare clone() has none.
+ */
+static void unregister_rseq(struct leaving *leaving) {
+  leaving->rseq_size = 0;
+  if (&__rseq_offset == NULL || &__rseq_size == NULL || __rseq_size == 0)
+    return;
+  uint64_t thread_pointer;
+  if (sys(SYS_(arch_prctl), ARCH_GET_FS, &thread_pointer) < 0 || thread_pointer == 0)
+    return;
+  leaving->rseq_area = thread_pointer + (uint64_t)__rseq_offset;
+  /* glibc registers 32 bytes, or what the kernel asks for when that is more. */
+  for (uint32_t size = RSEQ_LEAST; size <= 256 && leaving->rseq_size == 0; size += 32)
+    if (sys(SYS_(rseq), leaving->rseq_area, size, RSEQ_UNREGISTER, RSEQ_SIGNATURE) == 0)
+      leaving->rseq_size = size;
+}
+
+void thread_enter(struct leaving *leaving, ucontext_t *frame, const struct known_call *call) {
+  leave_kernel(leaving, frame, call);
+  unregister_rseq(leaving);
+}
+
+void thread_pass_by(ucontext_t *frame, const struct known_call *call) {
+  struct leaving leaving;
+  leave_kernel(&leaving, frame, call);
+  enter_kernel(&leaving);
+}
+
+void thread_register(struct leaving *leaving) {
+  if (leaving->rseq_size)
+    sys(SYS_(rseq), leaving->rseq_area, leaving->rseq_size, 0, RSEQ_SIGNATURE);
+  leaving->rseq_size = 0;
+}
+
+void thread_leave(struct leaving *leaving) {
+  thread_register(leaving);
+  enter_kernel(leaving);
+}
+
+/* ---- Everything else -------------------------------------------------------------------------------- */
+
+/* Only a choice of the program's own is saved: those that it was started with are the starter's choice, and
+ * at the restart that is `restart`'s. Where the kernel knows more CPUs than there is room for, it tells
+ * nothing. */
+static void describe_cpus(struct ckpt_thread *t) {
+  long size = sys(SYS_(sched_getaffinity), 0, sizeof t->cpus, t->cpus);
+  if (size <= 0 || __builtin_memcmp(t->cpus, ckpt_state.resume.cpus, sizeof t->cpus) == 0)
+    __builtin_memset(t->cpus, 0, sizeof t->cpus);
+}
+
+long thread_describe(struct thread_note *note, const ucontext_t *frame, const struct context *context) {
+  struct ckpt_thread *t = &note->thread;
+  note->frame = frame;
+  t->tid = (int32_t)sys(SYS_(gettid));
+  t->policy = (uint32_t)sys(SYS_(sched_getscheduler), 0);
+  struct sched_param param;
+  if (sys(SYS_(sched_getparam), 0, &param) == 0)
+    t->priority = param.sched_priority;
+  long nice = sys(SYS_(getpriority), PRIO_PROCESS, 0);
+  t->nice = nice < 0 ? 0 : (int32_t)(20 - nice);
+  describe_cpus(t);
+  sys(SYS_(prctl), PR_GET_NAME, t->name);
+  sys(SYS_(prctl), PR_GET_TID_ADDRESS, &t->clear_child_tid);
+  sys(SYS_(get_robust_list), 0, &t->robust_list, &t->robust_list_size);
+  __builtin_memcpy(&t->signal_mask, &frame->uc_sigmask, sizeof t->signal_mask);
+  t->altstack = (uint64_t)frame->uc_stack.ss_sp;
+  t->altstack_size = frame->uc_stack.ss_size;
+  t->altstack_flags = (uint32_t)frame->uc_stack.ss_flags;
+  t->frame = (uint64_t)frame;
+  t->rip = context->rip;
+  t->rsp = context->rsp;
+  t->rbx = context->rbx;
+  t->rbp = context->rbp;
+  t->r12 = context->r12;
+  t->r13 = context->r13;
+  t->r14 = context->r14;
+  t->r15 = context->r15;
+  long result = sys(SYS_(arch_prctl), ARCH_GET_FS, &t->fs_base);
+  return result < 0 ? result : sys(SYS_(arch_prctl), ARCH_GET_GS, &t->gs_base);
+}

@@ -1,0 +1,16 @@
+/* Everything that can be found wrong before anything is made: each function says all problems it finds. */
+#ifndef RESTART_CHECK_H
+#define RESTART_CHECK_H
+
+#include "find.h"
+#include "image.h"
+#include "options.h"
+
+void check_owner(const struct image *image, const struct place *place, const struct options *options);
+void check_machine(const struct image *image, const struct options *options);
+void check_rights(const struct image *image);
+void check_surroundings(const struct image *image);
+/* Is the process of the image, or one that was restarted from its job, still there? */
+void check_alive(const struct image *image, const struct place *place, const struct options *options);
+
+#endif

@@ -1,0 +1,31 @@
+/* The new process, while it is still ordinary code: everything that is easier with a libc. */
+#ifndef RESTART_CHILD_H
+#define RESTART_CHILD_H
+
+#include <stdbool.h>
+
+#include "find.h"
+#include "image.h"
+#include "options.h"
+#include "pids.h"
+#include "vdso.h"
+
+struct child {
+  struct image *image;
+  const struct place *place;
+  const struct options *options;
+  struct vdso *vdso;
+  struct birth birth;
+  bool leads_group; /* its own process group, as it had */
+  int report_fd;
+  /* From here: made by restore_descriptors. */
+  int base;         /* descriptors from here on are ours, those below the program's */
+  int *files_read;  /* per file of the image: an open descriptor, or -1 */
+  int *files_write; /* the same, for reading and writing */
+  int *descriptions;
+};
+
+/* Becomes the program, or tells restart why not and ends. */
+__attribute__((noreturn)) void child_run(struct child *child);
+
+#endif

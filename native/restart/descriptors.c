@@ -1,0 +1,262 @@
+#include "descriptors.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/resource.h>
+#include <sys/socket.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "core/text.h"
+#include "say.h"
+
+enum { INHERITED_MOST = 1024 };
+
+static bool inherited[INHERITED_MOST];
+/* Where in the new process they are, out of the program's way. */
+static int kept[INHERITED_MOST];
+
+static int raise_limit(void) {
+  struct rlimit limit;
+  if (getrlimit(RLIMIT_NOFILE, &limit) < 0)
+    return say_problem("cannot read the limit on descriptors: %s", strerror(errno));
+  limit.rlim_cur = limit.rlim_max;
+  if (setrlimit(RLIMIT_NOFILE, &limit) < 0)
+    return say_problem("cannot raise the limit on descriptors: %s", strerror(errno));
+  return 0;
+}
+
+int descriptors_note_inherited(void) {
+  if (raise_limit() < 0)
+    return -1;
+  for (int fd = 0; fd <= 2; fd++)
+    if (fcntl(fd, F_GETFD) < 0 && open("/dev/null", O_RDWR) != fd)
+      return say_problem("cannot open /dev/null: %s", strerror(errno));
+  for (int fd = 0; fd < INHERITED_MOST; fd++)
+    inherited[fd] = fcntl(fd, F_GETFD) >= 0;
+  return 0;
+}
+
+void descriptors_close_inherited(void) {
+  for (int fd = 3; fd < INHERITED_MOST; fd++)
+    if (inherited[fd])
+      close(fd);
+}
+
+int descriptor_lift(const struct child *child, int fd, const char *what) {
+  if (fd < 0)
+    return say_problem("cannot open %s: %s", what, strerror(errno));
+  int high = fcntl(fd, F_DUPFD_CLOEXEC, child->base);
+  if (high < 0)
+    say_problem("%s: no descriptor from %d on is free: %s (see ulimit -n)", what, child->base,
+                strerror(errno));
+  close(fd);
+  return high;
+}
+
+/* ---- Making room -------------------------------------------------------------------------------------- */
+
+static int compare(const void *a, const void *b) {
+  return *(const int *)a - *(const int *)b;
+}
+
+static int close_others(int *keep, size_t count) {
+  unsigned from = 0;
+  qsort(keep, count, sizeof *keep, compare);
+  for (size_t i = 0; i < count; i++) {
+    if ((unsigned)keep[i] > from && close_range(from, (unsigned)keep[i] - 1, 0) < 0)
+      return say_problem("cannot close restart's own descriptors: %s", strerror(errno));
+    from = (unsigned)keep[i] + 1;
+  }
+  if (close_range(from, ~0u, 0) < 0)
+    return say_problem("cannot close restart's own descriptors: %s", strerror(errno));
+  return 0;
+}
+
+/* The descriptors that are passed on, the core file and the report move up; everything else goes. */
+static int clear_the_way(struct child *child) {
+  int keep[INHERITED_MOST + 2];
+  size_t count = 0;
+  for (int fd = 0; fd < INHERITED_MOST; fd++)
+    kept[fd] = -1;
+  for (uint32_t i = 0; i < child->image->descriptions_count; i++) {
+    const struct ckpt_description *d = &child->image->descriptions[i];
+    uint64_t fd = d->a;
+    if (d->kind != CKPT_DESC_OUTSIDE || fd >= INHERITED_MOST || !inherited[fd] || kept[fd] >= 0)
+      continue;
+    kept[fd] = fcntl((int)fd, F_DUPFD_CLOEXEC, child->base);
+    if (kept[fd] < 0)
+      return say_problem("no descriptor from %d on is free: %s (see ulimit -n)", child->base,
+                         strerror(errno));
+    keep[count++] = kept[fd];
+  }
+  child->report_fd = descriptor_lift(child, child->report_fd, "the report");
+  if (child->report_fd < 0)
+    return -1;
+  say_through(child->report_fd);
+  child->image->fd = descriptor_lift(child, child->image->fd, "the image");
+  if (child->image->fd < 0)
+    return -1;
+  keep[count++] = child->report_fd;
+  keep[count++] = child->image->fd;
+  return close_others(keep, count);
+}
+
+/* ---- Each kind ---------------------------------------------------------------------------------------- */
+
+/* restart has nothing to give: one end of something whose other end is closed. */
+static int make_dead_end(const struct child *child, const struct ckpt_description *d) {
+  bool is_socket = text_starts(image_string(child->image, d->name), "socket:");
+  int ends[2];
+  if ((is_socket ? socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, ends) : pipe2(ends, O_CLOEXEC)) < 0)
+    return say_problem("cannot make a %s: %s", is_socket ? "socket" : "pipe", strerror(errno));
+  bool writes = (d->flags & O_ACCMODE) == O_WRONLY;
+  close(ends[writes ? 0 : 1]);
+  return descriptor_lift(child, ends[writes ? 1 : 0], "a pipe");
+}
+
+/* Above 2, the same number may be something else altogether. */
+static bool is_alike(const struct child *child, const struct ckpt_description *d) {
+  const char *name = image_string(child->image, d->name);
+  struct stat st;
+  if (d->a <= 2)
+    return true;
+  if (fstat(kept[d->a], &st) < 0)
+    return false;
+  return text_starts(name, "pipe:")     ? S_ISFIFO(st.st_mode)
+         : text_starts(name, "socket:") ? S_ISSOCK(st.st_mode)
+                                        : S_ISCHR(st.st_mode) || S_ISFIFO(st.st_mode);
+}
+
+static int make_outside(const struct child *child, const struct ckpt_description *d) {
+  if (d->a < INHERITED_MOST && kept[d->a] >= 0 && is_alike(child, d))
+    return kept[d->a];
+  return make_dead_end(child, d);
+}
+
+static int make_file(struct child *child, const struct ckpt_description *d) {
+  int fd = file_open(child, d->file - 1, d->flags);
+  if (fd >= 0 && !(d->flags & O_PATH) && d->kind == CKPT_DESC_FILE && lseek(fd, (off_t)d->pos, SEEK_SET) < 0)
+    return say_problem("%s: cannot go to position %llu: %s", image_string(child->image, d->name),
+                       (unsigned long long)d->pos, strerror(errno));
+  return fd;
+}
+
+static int make_terminal(const struct child *child, const struct ckpt_description *d) {
+  int flags = (int)(d->flags & (O_ACCMODE | O_NONBLOCK | O_APPEND));
+  int fd = open("/dev/tty", flags | O_NOCTTY | O_CLOEXEC);
+  for (int i = 0; fd < 0 && i <= 2; i++) {
+    if (kept[i] < 0 || !isatty(kept[i]))
+      continue;
+    char path[64];
+    snprintf(path, sizeof path, "/proc/self/fd/%d", kept[i]);
+    fd = open(path, flags | O_NOCTTY | O_CLOEXEC);
+    if (fd < 0)
+      fd = fcntl(kept[i], F_DUPFD_CLOEXEC, 0);
+  }
+  return descriptor_lift(child, fd, "a terminal (/dev/tty)");
+}
+
+/* ---- All of them -------------------------------------------------------------------------------------- */
+
+static int set_flags(const struct child *child, const struct ckpt_description *d, int fd) {
+  const char *name = image_string(child->image, d->name);
+  const int settable = O_NONBLOCK | O_APPEND | O_ASYNC | O_DIRECT | O_NOATIME;
+  if (d->flags & O_PATH)
+    return 0;
+  /* What is shared with the world outside only gains what the program has set. */
+  int now = fcntl(fd, F_GETFL);
+  int keep = d->kind == CKPT_DESC_OUTSIDE ? now : 0;
+  int wanted = (((int)d->flags & settable) | (keep & settable));
+  if (d->signal && fcntl(fd, F_SETSIG, d->signal) < 0)
+    return say_problem("%s: cannot set the signal of its input and output: %s", name, strerror(errno));
+  if (d->owner && fcntl(fd, F_SETOWN, d->owner) < 0 && errno != ESRCH)
+    return say_problem("%s: cannot set its owner: %s", name, strerror(errno));
+  if ((now & settable) != wanted && fcntl(fd, F_SETFL, wanted) < 0 && d->kind != CKPT_DESC_OUTSIDE)
+    return say_problem("%s: cannot set its flags %o: %s", name, d->flags, strerror(errno));
+  return 0;
+}
+
+static int make(struct child *child, uint32_t index) {
+  const struct ckpt_description *d = &child->image->descriptions[index];
+  int *fd = &child->descriptions[index];
+  switch (*fd < 0 ? d->kind : 0) {
+  case CKPT_DESC_OUTSIDE:
+    *fd = make_outside(child, d);
+    break;
+  case CKPT_DESC_FILE:
+  case CKPT_DESC_DEVICE:
+    *fd = make_file(child, d);
+    break;
+  case CKPT_DESC_TERMINAL:
+    *fd = make_terminal(child, d);
+    break;
+  case CKPT_DESC_EVENTFD:
+    *fd = eventfd_make(child, d);
+    break;
+  case CKPT_DESC_EPOLL:
+    *fd = epoll_make(child);
+    break;
+  case CKPT_DESC_TIMERFD:
+    *fd = timerfd_make(child, d);
+    break;
+  case CKPT_DESC_SIGNALFD:
+    *fd = signalfd_make(child, d);
+    break;
+  case CKPT_DESC_PIDFD:
+    *fd = pidfd_make(child);
+    break;
+  case CKPT_DESC_SOCKET:
+    *fd = inet_make(child, d);
+    break;
+  case CKPT_DESC_SOCKET_PAIR:
+    if (socket_pair_make(child, index) < 0)
+      return -1;
+    break;
+  case CKPT_DESC_PIPE:
+    if (pipe_make(child, index) < 0)
+      return -1;
+    break;
+  default: /* made with the first end of its pipe or pair */
+    break;
+  }
+  return *fd < 0 ? -1 : set_flags(child, d, *fd);
+}
+
+static int place(const struct child *child) {
+  const struct image *image = child->image;
+  for (uint32_t i = 0; i < image->descriptors_count; i++) {
+    const struct ckpt_descriptor *d = &image->descriptors[i];
+    int flags = d->flags & FD_CLOEXEC ? O_CLOEXEC : 0;
+    if (dup3(child->descriptions[d->description], d->fd, flags) < 0)
+      return say_problem("cannot make descriptor %d: %s", d->fd, strerror(errno));
+  }
+  return 0;
+}
+
+static int *no_descriptors(uint32_t count) {
+  int *list = malloc(((size_t)count + 1) * sizeof *list);
+  for (uint32_t i = 0; list && i < count; i++)
+    list[i] = -1;
+  return list;
+}
+
+int restore_descriptors(struct child *child) {
+  const struct image *image = child->image;
+  child->base = image->descriptors_count ? image->descriptors[image->descriptors_count - 1].fd + 1 : 0;
+  child->base = child->base < 3 ? 3 : child->base;
+  child->files_read = no_descriptors(image->files_count);
+  child->files_write = no_descriptors(image->files_count);
+  child->descriptions = no_descriptors(image->descriptions_count);
+  if (!child->files_read || !child->files_write || !child->descriptions)
+    return say_problem("not enough memory");
+  if (clear_the_way(child) < 0)
+    return -1;
+  for (uint32_t i = 0; i < image->descriptions_count; i++)
+    if (make(child, i) < 0)
+      return -1;
+  return place(child) < 0 ? -1 : epoll_fill(child);
+}

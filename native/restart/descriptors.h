@@ -1,0 +1,44 @@
+/* The program's descriptors, made in the new process. */
+#ifndef RESTART_DESCRIPTORS_H
+#define RESTART_DESCRIPTORS_H
+
+#include "child.h"
+
+/* Notes which descriptors restart was started with, and opens 0, 1 and 2 where it has none; raises the soft
+ * limit on them. To be called before anything else is opened. */
+int descriptors_note_inherited(void);
+/* Closes those above 2. */
+void descriptors_close_inherited(void);
+
+/* 0 or -1. Afterwards the numbers below child->base are the program's, the others ours. */
+int restore_descriptors(struct child *child);
+
+/* Moves a descriptor to a number of ours: the new one, or -1 with a problem said. Takes -1 (errno set) as
+ * well; `what` is for the words. */
+int descriptor_lift(const struct child *child, int fd, const char *what);
+
+/* Makes all ends of the pipe that this description is the first of: 0 or -1. */
+int pipe_make(struct child *child, uint32_t first);
+
+void socket_set_options(const struct child *child, const struct ckpt_description *d, int fd);
+
+/* Makes both ends of the pair of sockets that this description is the first of: 0 or -1. */
+int socket_pair_make(struct child *child, uint32_t first);
+
+/* Each makes one description: a descriptor of ours, or -1 with a problem said. */
+int eventfd_make(const struct child *child, const struct ckpt_description *d);
+int timerfd_make(const struct child *child, const struct ckpt_description *d);
+int signalfd_make(const struct child *child, const struct ckpt_description *d);
+int inet_make(const struct child *child, const struct ckpt_description *d);
+int pidfd_make(const struct child *child);
+int epoll_make(const struct child *child);
+/* Lets all epoll sets watch what they did, once the program's descriptors are in place: 0 or -1. */
+int epoll_fill(const struct child *child);
+
+/* Opens a file of the image (index from 0) with these flags: a descriptor of ours, or -1 with a problem said.
+ */
+int file_open(struct child *child, uint32_t index, uint32_t flags);
+/* A descriptor for mapping it, kept for the next one who asks. */
+int file_for_mapping(struct child *child, uint32_t index, bool write, bool must_write);
+
+#endif

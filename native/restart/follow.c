@@ -1,0 +1,171 @@
+#include "follow.h"
+
+#include <errno.h>
+#include <poll.h>
+#include <string.h>
+#include <sys/signalfd.h>
+#include <sys/socket.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include "plan.h"
+#include "restorer/plan.h"
+#include "say.h"
+
+static const int passed_on[] = {SIGINT,  SIGTERM, SIGHUP,  SIGQUIT, SIGUSR1,
+                                SIGUSR2, SIGTSTP, SIGCONT, SIGWINCH};
+
+void follow_block_signals(void) {
+  sigset_t all;
+  sigfillset(&all);
+  sigprocmask(SIG_BLOCK, &all, NULL);
+  /* Ignored children would be reaped by nobody, with no status. */
+  signal(SIGCHLD, SIG_DFL);
+}
+
+void follow_kill(pid_t pid) {
+  kill(pid, SIGKILL);
+  while (waitpid(pid, NULL, 0) < 0 && errno == EINTR)
+    ;
+}
+
+/* ---- The new process ---------------------------------------------------------------------------------- */
+
+struct packet {
+  struct plan_news news;
+  char words[16384];
+};
+
+/* One packet: its size, 0 at the end. */
+static ssize_t receive(int socket, struct packet *packet) {
+  ssize_t n;
+  do
+    n = recv(socket, packet, sizeof *packet - 1, 0);
+  while (n < 0 && errno == EINTR);
+  if (n >= 0)
+    ((char *)packet)[n] = 0;
+  return n >= (ssize_t)sizeof packet->news ? n : 0;
+}
+
+static void explain_end(pid_t pid) {
+  int status = 0;
+  while (waitpid(pid, &status, 0) < 0 && errno == EINTR)
+    ;
+  if (say_has_problem())
+    return;
+  if (WIFSIGNALED(status))
+    say_problem("the new process was killed by signal %d (%s) before the program ran", WTERMSIG(status),
+                strsignal(WTERMSIG(status)));
+  else
+    say_problem("the new process ended before the program ran");
+}
+
+/* *done: it is ready or, once started, runs. What else it has to say is passed on. */
+static enum follow_result take_news(const struct image *image, int socket, pid_t pid, bool started,
+                                    bool *done) {
+  struct packet packet;
+  *done = false;
+  ssize_t n = receive(socket, &packet);
+  if (n == 0 && started) { /* should it have died since, its status says so */
+    *done = true;
+    return FOLLOW_ON;
+  }
+  if (n == 0) {
+    explain_end(pid);
+    return FOLLOW_FAILED;
+  }
+  switch (packet.news.kind) {
+  case PLAN_NEWS_READY:
+    *done = true;
+    return FOLLOW_ON;
+  case PLAN_NEWS_WARNING:
+    say_warning("%s", packet.words);
+    return FOLLOW_ON;
+  case PLAN_NEWS_WORDS:
+    say_problem("%s", packet.words);
+    break;
+  default:
+    plan_explain(image, &packet.news);
+  }
+  follow_kill(pid);
+  return FOLLOW_FAILED;
+}
+
+enum follow_result follow_until_ready(const struct image *image, int socket, pid_t pid, int *signal) {
+  sigset_t ends;
+  sigemptyset(&ends);
+  sigaddset(&ends, SIGINT);
+  sigaddset(&ends, SIGTERM);
+  sigaddset(&ends, SIGHUP);
+  sigaddset(&ends, SIGQUIT);
+  int signals = signalfd(-1, &ends, SFD_CLOEXEC | SFD_NONBLOCK);
+  struct pollfd wait[2] = {{.fd = socket, .events = POLLIN}, {.fd = signals, .events = POLLIN}};
+  enum follow_result result = FOLLOW_ON;
+  for (bool done = false; result == FOLLOW_ON && !done;) {
+    struct signalfd_siginfo info;
+    if (poll(wait, 2, -1) < 0)
+      continue;
+    if (signals >= 0 && read(signals, &info, sizeof info) == sizeof info) {
+      *signal = (int)info.ssi_signo;
+      follow_kill(pid);
+      result = FOLLOW_CANCELLED;
+    } else if (wait[0].revents) {
+      result = take_news(image, socket, pid, false, &done);
+    }
+  }
+  if (signals >= 0)
+    close(signals);
+  return result;
+}
+
+enum follow_result follow_start(const struct image *image, int socket, pid_t pid) {
+  enum follow_result result = FOLLOW_ON;
+  char go = 1;
+  if (send(socket, &go, 1, MSG_NOSIGNAL) != 1) {
+    explain_end(pid);
+    return FOLLOW_FAILED;
+  }
+  for (bool done = false; result == FOLLOW_ON && !done;)
+    result = take_news(image, socket, pid, true, &done);
+  return result;
+}
+
+/* ---- The program -------------------------------------------------------------------------------------- */
+
+/* The terminal has sent its signals to the whole group: the program has got its own. */
+static bool came_to_both(const siginfo_t *info, bool shares_group) {
+  return shares_group && info->si_code == SI_KERNEL && info->si_signo != SIGCONT;
+}
+
+/* True when the program has ended. */
+static bool look_after(pid_t pid, int *status) {
+  for (;;) {
+    pid_t got = waitpid(pid, status, WNOHANG | WUNTRACED);
+    if (got < 0 && errno == EINTR)
+      continue;
+    if (got <= 0)
+      return got < 0; /* ECHILD: somebody else has reaped it */
+    if (!WIFSTOPPED(*status))
+      return true;
+    /* The shell waits for restart, not for the program. A plain SIGSTOP was for the program alone, whoever
+     * sent it continues the program alone, too. */
+    if (WSTOPSIG(*status) != SIGSTOP)
+      kill(getpid(), SIGSTOP);
+  }
+}
+
+int follow_to_end(pid_t pid, bool shares_group) {
+  sigset_t set;
+  siginfo_t info;
+  int status = 0;
+  sigemptyset(&set);
+  sigaddset(&set, SIGCHLD);
+  for (size_t i = 0; i < sizeof passed_on / sizeof *passed_on; i++)
+    sigaddset(&set, passed_on[i]);
+  while (!look_after(pid, &status)) {
+    int number = sigwaitinfo(&set, &info);
+    if (number > 0 && number != SIGCHLD && !came_to_both(&info, shares_group))
+      kill(pid, number);
+  }
+  return WIFSIGNALED(status) ? 128 + WTERMSIG(status) : WEXITSTATUS(status);
+}

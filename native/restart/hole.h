@@ -1,0 +1,16 @@
+/* Address ranges that neither the image nor this process uses. */
+#ifndef RESTART_HOLE_H
+#define RESTART_HOLE_H
+
+#include "image.h"
+
+struct holes {
+  uint64_t hole;   /* for the restorer; gone again once the program runs */
+  uint64_t parked; /* for a vdso that stays */
+  uint64_t top;    /* end of what this process has mapped */
+};
+
+/* 0, or -1 with a problem said. Sizes are multiples of the page size. */
+int holes_find(const struct image *image, uint64_t hole_size, uint64_t parked_size, struct holes *holes);
+
+#endif

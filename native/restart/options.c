@@ -1,0 +1,137 @@
+#include "options.h"
+
+#include <getopt.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "format/image.h"
+#include "say.h"
+
+#define VERSION "0.1.0"
+
+static const char help[] =
+    "usage: restart [OPTION]... IMAGE\n"
+    "\n"
+    "Brings a saved program back and stays as its parent: passes signals on to it and exits with its "
+    "status.\n"
+    "IMAGE is an image directory (000002.ckpt), a job directory (its newest whole image) or one core file.\n"
+    "\n"
+    "  --name=N          further images go to the job directory N, beside the one IMAGE is in\n"
+    "  --pid=MODE        auto (default): the same process id, in a pid namespace where it must be;\n"
+    "                    same: the same or an error; namespace: always in a pid namespace;\n"
+    "                    new: any id, which programs that remember theirs may not survive\n"
+    "  --files=MODE      files that have grown since: rewind (default) cuts them back and keeps what is cut\n"
+    "                    off beside the image; keep leaves them; strict refuses\n"
+    "  --check           checks the whole image, contents included, and starts nothing\n"
+    "  --any-owner       accepts an image that belongs to another user: it can do anything you can\n"
+    "  --ignore-cpu      starts although this CPU lacks features of the one that the image is from\n"
+    "  --control=COOKIE  reports to the control socket of this cookie (16 hexadecimal digits)\n"
+    "  --quiet           no warnings\n"
+    "  --help, --version\n";
+
+enum { NAME = 256, PIDS, FILES, CHECK, ANY_OWNER, IGNORE_CPU, CONTROL, QUIET, HELP, VERSION_OPTION };
+
+static const struct option long_options[] = {
+    {"name", required_argument, 0, NAME},
+    {"pid", required_argument, 0, PIDS},
+    {"files", required_argument, 0, FILES},
+    {"check", no_argument, 0, CHECK},
+    {"any-owner", no_argument, 0, ANY_OWNER},
+    {"ignore-cpu", no_argument, 0, IGNORE_CPU},
+    {"control", required_argument, 0, CONTROL},
+    {"quiet", no_argument, 0, QUIET},
+    {"help", no_argument, 0, HELP},
+    {"version", no_argument, 0, VERSION_OPTION},
+    {0},
+};
+
+static int usage(const char *what, const char *which, const char *fix) {
+  fprintf(stderr, "restart: %s%s: %s\n", what, which, fix);
+  return 2;
+}
+
+/* The index of `word` in a list that ends with null, or -1. */
+static int choose(const char *word, const char *const words[]) {
+  for (int i = 0; words[i]; i++)
+    if (strcmp(word, words[i]) == 0)
+      return i;
+  return -1;
+}
+
+static bool parse_cookie(const char *word, uint64_t *cookie) {
+  uint64_t value = 0;
+  if (strlen(word) != 16)
+    return false;
+  for (; *word; word++) {
+    const char *digits = "0123456789abcdef", *digit = strchr(digits, *word);
+    if (!digit)
+      return false;
+    value = value << 4 | (uint64_t)(digit - digits);
+  }
+  *cookie = value;
+  return true;
+}
+
+static int take(int option, const char *value, struct options *options) {
+  static const char *const pid_words[] = {"auto", "same", "namespace", "new", NULL};
+  static const char *const files_words[] = {"rewind", "keep", "strict", NULL};
+  int chosen;
+  switch (option) {
+  case NAME:
+    options->name = value;
+    if (!*value || *value == '.' || strchr(value, '/') || strlen(value) > 200)
+      return usage("not a job name: ", value, "use one without a slash that does not begin with a dot");
+    return -1;
+  case PIDS:
+    if ((chosen = choose(value, pid_words)) < 0)
+      return usage("no such --pid: ", value, "use auto, same, namespace or new");
+    options->pids = (enum pid_mode)chosen;
+    return -1;
+  case FILES:
+    if ((chosen = choose(value, files_words)) < 0)
+      return usage("no such --files: ", value, "use rewind, keep or strict");
+    options->files = (enum files_mode)chosen;
+    return -1;
+  case CONTROL:
+    options->has_control = true;
+    if (!parse_cookie(value, &options->control))
+      return usage("not a cookie: ", value, "--control takes 16 hexadecimal digits");
+    return -1;
+  case CHECK:
+    options->check = true;
+    return -1;
+  case ANY_OWNER:
+    options->any_owner = true;
+    return -1;
+  case IGNORE_CPU:
+    options->ignore_cpu = true;
+    return -1;
+  case QUIET:
+    say_quietly();
+    return -1;
+  case HELP:
+    return fputs(help, stdout) < 0 || fflush(stdout);
+  case VERSION_OPTION:
+    return printf("restart %s, image format %d\n", VERSION, CKPT_FORMAT_VERSION) < 0 || fflush(stdout);
+  default:
+    fprintf(stderr, "restart: see restart --help\n"); /* getopt has named the option */
+    return 2;
+  }
+}
+
+int options_parse(int argc, char **argv, struct options *options) {
+  static char name[] = "restart";
+  *options = (struct options){0};
+  argv[0] = name; /* getopt's messages begin with it */
+  for (int option; (option = getopt_long(argc, argv, "", long_options, NULL)) >= 0;) {
+    int status = take(option, optarg, options);
+    if (status >= 0)
+      return status;
+  }
+  if (optind >= argc)
+    return usage("no image given", "", "name an image or a job directory, such as ckpt/count-4711");
+  if (optind + 1 < argc)
+    return usage("more than one image: ", argv[optind + 1], "name one, after the options");
+  options->image = argv[optind];
+  return -1;
+}

@@ -1,0 +1,26 @@
+/* What the command line asks for. */
+#ifndef RESTART_OPTIONS_H
+#define RESTART_OPTIONS_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+enum pid_mode { PID_AUTO, PID_SAME, PID_NAMESPACE, PID_NEW };
+enum files_mode { FILES_REWIND, FILES_KEEP, FILES_STRICT };
+
+struct options {
+  const char *image;
+  const char *name; /* null: further images go where this one is */
+  enum pid_mode pids;
+  enum files_mode files;
+  bool check;
+  bool any_owner;
+  bool ignore_cpu;
+  bool has_control;
+  uint64_t control;
+};
+
+/* -1: go on; else the exit status (0 after --help and --version, 2 after a usage error). */
+int options_parse(int argc, char **argv, struct options *options);
+
+#endif

@@ -1,0 +1,97 @@
+#include "pids.h"
+
+#include <errno.h>
+#include <linux/sched.h>
+#include <signal.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/syscall.h>
+#include <unistd.h>
+
+#include "core/sys.h"
+#include "namespace.h"
+#include "say.h"
+
+/* As fork, but with this id (0: any). */
+static pid_t clone_as(pid_t pid) {
+  struct clone_args args = {.exit_signal = SIGCHLD};
+  if (pid) {
+    args.set_tid = (uint64_t)(uintptr_t)&pid;
+    args.set_tid_size = 1;
+  }
+  return (pid_t)syscall(SYS_clone3, &args, sizeof args);
+}
+
+/* Why this id is not to be had, in words. */
+static void explain(pid_t pid, int error, char *words, size_t size) {
+  char path[64], name[64];
+  snprintf(path, sizeof path, "/proc/%d/comm", pid);
+  long n = sys_read_file(path, name, sizeof name);
+  if (error == EEXIST && n > 1) {
+    name[n - 1] = 0;
+    snprintf(words, size, "PID %d is taken by '%s'", pid, name);
+  } else if (error == EEXIST) {
+    snprintf(words, size, "PID %d is taken", pid);
+  } else if (error == EPERM) {
+    snprintf(words, size, "choosing PID %d needs root or CAP_CHECKPOINT_RESTORE", pid);
+  } else if (error == EINVAL) {
+    snprintf(words, size, "PID %d is above what /proc/sys/kernel/pid_max allows", pid);
+  } else {
+    snprintf(words, size, "PID %d: %s", pid, strerror(error));
+  }
+}
+
+/* A thread id of the image that somebody has here, in words. */
+static bool thread_is_taken(const struct image *image, char *words, size_t size) {
+  for (uint32_t i = 1; i < image->threads_count; i++) {
+    char path[64];
+    snprintf(path, sizeof path, "/proc/%d", image->threads[i].tid);
+    if (access(path, F_OK) == 0) {
+      snprintf(words, size, "thread id %d is taken", image->threads[i].tid);
+      return true;
+    }
+  }
+  return false;
+}
+
+static int born_in_namespace(pid_t pid, struct birth *birth) {
+  char why[256];
+  if (namespace_enter(pid, &birth->own_user) < 0)
+    return -1;
+  birth->in_namespace = true;
+  birth->pid = clone_as(pid);
+  if (birth->pid >= 0)
+    return 0;
+  explain(pid, errno, why, sizeof why);
+  return say_problem("%s, in a pid namespace of its own too: --pid=new starts it under another id", why);
+}
+
+static int born_anew(struct birth *birth, pid_t pid) {
+  say_warning(
+      "the program gets another process id than %d: locks, pid files and all else that remembers the old "
+      "one may break",
+      pid);
+  birth->pid = clone_as(0);
+  return birth->pid < 0 ? say_problem("cannot start a process: %s", strerror(errno)) : 0;
+}
+
+int give_birth(const struct image *image, const struct options *options, struct birth *birth) {
+  pid_t pid = image->process.pid;
+  char why[256];
+  *birth = (struct birth){0};
+  if (options->pids == PID_NEW)
+    return born_anew(birth, pid);
+  if (options->pids == PID_NAMESPACE)
+    return born_in_namespace(pid, birth);
+  if (!thread_is_taken(image, why, sizeof why)) {
+    birth->pid = clone_as(pid);
+    if (birth->pid >= 0)
+      return 0;
+    explain(pid, errno, why, sizeof why);
+  }
+  if (options->pids == PID_SAME)
+    return say_problem("%s: --pid=namespace gives it a namespace where it has that id", why);
+  if (born_in_namespace(pid, birth) == 0)
+    return 0;
+  return say_problem("(%s, and so it needs one; --pid=new starts it under another id)", why);
+}

@@ -1,0 +1,20 @@
+/* The birth of the program's process, with the id that it had. */
+#ifndef RESTART_PIDS_H
+#define RESTART_PIDS_H
+
+#include <stdbool.h>
+#include <sys/types.h>
+
+#include "image.h"
+#include "options.h"
+
+struct birth {
+  pid_t pid;         /* as restart sees it; 0 in the new process */
+  bool own_user;     /* in a user namespace made for it */
+  bool in_namespace; /* in a pid namespace made for it */
+};
+
+/* Returns twice, as fork does; -1 with a problem said. */
+int give_birth(const struct image *image, const struct options *options, struct birth *birth);
+
+#endif

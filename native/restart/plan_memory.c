@@ -1,0 +1,122 @@
+/* The plan's memory: regions, pages, and the kernel's vdso. */
+#include <string.h>
+#include <sys/mman.h>
+
+#include "core/sys.h"
+#include "descriptors.h"
+#include "plan_parts.h"
+
+#define DENSE_RUN (8ull << 20) /* in runs as long as that, huge pages waste little */
+
+static int region_file(struct child *child, const struct ckpt_region *region) {
+  const struct ckpt_file *file = &child->image->files[region->file - 1];
+  bool shared = region->kind == CKPT_REGION_FILE_SHARED;
+  return file_for_mapping(child, region->file - 1, shared && (file->flags & CKPT_FILE_WRITTEN),
+                          (region->prot & PROT_WRITE) != 0);
+}
+
+static int add_region(struct child *child, const struct ckpt_region *from, bool filled,
+                      struct plan_region *to) {
+  bool over_file = from->kind == CKPT_REGION_FILE || from->kind == CKPT_REGION_FILE_SHARED;
+  bool shared = from->kind == CKPT_REGION_SHARED || from->kind == CKPT_REGION_FILE_SHARED;
+  *to = (struct plan_region){
+      .start = from->start,
+      .end = from->end,
+      .offset = over_file ? from->offset : 0,
+      .fd = -1,
+      .mmap_flags = (shared ? MAP_SHARED : MAP_PRIVATE) | (over_file ? 0 : MAP_ANONYMOUS) |
+                    (from->flags & CKPT_REGION_NORESERVE ? MAP_NORESERVE : 0) |
+                    (from->flags & CKPT_REGION_GROWSDOWN ? MAP_GROWSDOWN : 0),
+      .fill_prot = filled ? PROT_READ | PROT_WRITE : from->prot,
+      .prot = from->prot,
+      .flags = from->flags,
+  };
+  return over_file && (to->fd = region_file(child, from)) < 0 ? -1 : 0;
+}
+
+int plan_add_regions(struct child *child, struct room *room, struct plan *plan) {
+  const struct image *image = child->image;
+  uint32_t run = 0;
+  plan->regions = room_take(room, image->regions_count * sizeof *plan->regions);
+  for (uint32_t i = 0; i < image->regions_count; i++) {
+    const struct ckpt_region *region = &image->regions[i];
+    while (run < image->runs_count && image->runs[run].address < region->start)
+      run++;
+    bool filled = run < image->runs_count && image->runs[run].address < region->end;
+    if (region->kind == CKPT_REGION_VVAR ||
+        (region->kind == CKPT_REGION_VDSO && child->vdso->way == VDSO_MOVE))
+      continue;
+    if (add_region(child, region, filled, &plan->regions[plan->region_count]) < 0)
+      return -1;
+    plan->region_count++;
+  }
+  return 0;
+}
+
+/* With huge pages for everyone, a chunk of scattered pages must be kept from getting some. */
+static bool huge_pages_come_unasked(const struct image *image) {
+  char text[128];
+  long n = sys_read_file("/sys/kernel/mm/transparent_hugepage/enabled", text, sizeof text);
+  return n > 0 && strstr(text, "[always]") && !image->process.thp_disable;
+}
+
+static void mark_sparse(struct plan *plan, const struct image_run *run) {
+  for (uint64_t i = run->offset / CKPT_CHUNK; i <= (run->offset + run->size - 1) / CKPT_CHUNK; i++)
+    plan->sparse[i] = 1;
+}
+
+void plan_add_pages(struct child *child, struct room *room, struct plan *plan) {
+  const struct image *image = child->image;
+  bool mind_huge = huge_pages_come_unasked(image);
+  plan->data_offset = image->prologue.data_offset;
+  plan->data_size = image->prologue.data_size;
+  plan->chunk_count = image->checksums_count;
+  plan->checksums = room_take_copy(room, image->checksums, image->checksums_count * sizeof(uint32_t));
+  plan->sparse = room_take(room, image->checksums_count);
+  plan->runs = room_take(room, image->runs_count * sizeof *plan->runs);
+  plan->run_count = image->runs_count;
+  for (uint32_t i = 0; i < image->runs_count; i++) {
+    const struct image_run *run = &image->runs[i];
+    const struct ckpt_region *region = image_region_at(image, run->address);
+    bool ours = region->kind == CKPT_REGION_VDSO && child->vdso->way == VDSO_MOVE;
+    plan->runs[i] = (struct plan_run){ours ? 0 : run->address, run->size, run->offset};
+    if (mind_huge && run->size < DENSE_RUN)
+      mark_sparse(plan, run);
+  }
+  plan->guards = room_take_copy(room, image->guards, image->guards_count * sizeof *image->guards);
+  plan->guard_count = image->guards_count;
+}
+
+void plan_add_vdso(const struct child *child, struct room *room, struct plan *plan, uint64_t spare,
+                   uint64_t parked) {
+  struct vdso *vdso = child->vdso;
+  uint64_t target = vdso->way == VDSO_MOVE ? vdso->moved_to : parked;
+  for (uint32_t i = 0; vdso->way != VDSO_NONE && i < vdso->ours_count; i++) {
+    uint64_t inside = vdso->ours[i].start - vdso->ours[0].start;
+    plan->moves[plan->move_count++] = (struct plan_move){.from = vdso->ours[i].start,
+                                                         .through = spare + inside,
+                                                         .to = target + inside,
+                                                         .size = vdso->ours[i].end - vdso->ours[i].start};
+  }
+  if (vdso->way == VDSO_PATCH) {
+    vdso_aim(vdso, parked);
+    plan->patches = room_take_copy(room, vdso->patches, vdso->patch_count * sizeof *vdso->patches);
+    plan->patch_count = vdso->patch_count;
+  }
+}
+
+void plan_add_workers(const struct child *child, struct room *room, struct plan *plan, uint32_t workers) {
+  plan->worker_count = workers;
+  plan->scratch_size = plan_scratch_size(child->image);
+  plan->worker_stacks = room_take(room, (uint64_t)(workers + 1) * PLAN_STACK);
+  plan->scratch = room_take(room, (workers + 1) * plan->scratch_size);
+}
+
+/* Where the bytes of a vdso that is not read into its place land, to be summed. */
+uint64_t plan_scratch_size(const struct image *image) {
+  uint64_t size = 0;
+  for (uint32_t i = 0; i < image->regions_count; i++)
+    if (image->regions[i].kind == CKPT_REGION_VDSO)
+      size += image->regions[i].end - image->regions[i].start;
+  return size;
+}

@@ -1,0 +1,111 @@
+#include "running.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <limits.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "core/proc.h"
+#include "core/sys.h"
+#include "core/text.h"
+
+static int parse_id(const char *text, uint8_t id[16]) {
+  for (int i = 0; i < 16; i++) {
+    unsigned byte;
+    if (*text == '-')
+      text++;
+    if (sscanf(text, "%2x", &byte) != 1 || !text[1])
+      return -1;
+    id[i] = (uint8_t)byte;
+    text += 2;
+  }
+  return 0;
+}
+
+int running_boot_id(uint8_t id[16]) {
+  char text[64];
+  return sys_read_file("/proc/sys/kernel/random/boot_id", text, sizeof text) > 0 ? parse_id(text, id) : -1;
+}
+
+uint64_t running_starttime(int proc, pid_t pid) {
+  char path[64], text[2048];
+  snprintf(path, sizeof path, proc == AT_FDCWD ? "/proc/%d/stat" : "%d/stat", pid);
+  int fd = openat(proc, path, O_RDONLY | O_CLOEXEC);
+  if (fd < 0)
+    return 0;
+  long n = sys_read_full(fd, text, sizeof text - 1);
+  close(fd);
+  if (n <= 0)
+    return 0;
+  text[n] = 0;
+  /* A zombie has nothing left that could be in the way but its number. */
+  const char *end = strrchr(text, ')');
+  if (end && (end[2] == 'Z' || end[2] == 'X'))
+    return 0;
+  return proc_stat_field(text, 22);
+}
+
+static int path_of(const char *job, char path[PATH_MAX]) {
+  int n = snprintf(path, PATH_MAX, "%s/running", job);
+  return job[0] && n < PATH_MAX ? 0 : -1;
+}
+
+static int parse(const char *job, struct running *running) {
+  char path[PATH_MAX], text[256], id[64];
+  unsigned long long start;
+  if (path_of(job, path) < 0 || sys_read_file(path, text, sizeof text) <= 0)
+    return -1;
+  if (sscanf(text, "%d %llu %40s", &running->pid, &start, id) != 3 || running->pid <= 0)
+    return -1;
+  running->starttime = start;
+  return parse_id(id, running->boot_id);
+}
+
+int running_read(const char *job, struct running *running) {
+  uint8_t boot[16];
+  if (parse(job, running) < 0 || running_boot_id(boot) < 0 ||
+      memcmp(boot, running->boot_id, sizeof boot) != 0)
+    return -1;
+  return running_starttime(AT_FDCWD, running->pid) == running->starttime ? 0 : -1;
+}
+
+static int write_text(const char *path, const char *text) {
+  int fd = open(path, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC | O_NOFOLLOW, 0600);
+  if (fd < 0)
+    return -errno;
+  long error = sys_write_full(fd, text, strlen(text));
+  if (close(fd) < 0 && error == 0)
+    error = -errno;
+  return (int)error;
+}
+
+int running_write(const char *job, const struct running *running) {
+  char path[PATH_MAX], temporary[PATH_MAX + 32], text[128];
+  const uint8_t *id = running->boot_id;
+  if (path_of(job, path) < 0)
+    return 0;
+  if (mkdir(job, 0700) < 0 && errno != EEXIST)
+    return -errno;
+  snprintf(temporary, sizeof temporary, "%s/.running-%d", job, running->pid);
+  snprintf(text, sizeof text,
+           "%d %llu %02x%02x%02x%02x-%02x%02x-%02x%02x-%02x%02x-%02x%02x%02x%02x%02x%02x\n", running->pid,
+           (unsigned long long)running->starttime, id[0], id[1], id[2], id[3], id[4], id[5], id[6], id[7],
+           id[8], id[9], id[10], id[11], id[12], id[13], id[14], id[15]);
+  int error = write_text(temporary, text);
+  if (error == 0 && rename(temporary, path) < 0)
+    error = -errno;
+  if (error < 0)
+    unlink(temporary);
+  return error;
+}
+
+void running_remove(const char *job, const struct running *running) {
+  char path[PATH_MAX];
+  struct running there;
+  if (parse(job, &there) == 0 && there.pid == running->pid && there.starttime == running->starttime &&
+      path_of(job, path) == 0)
+    unlink(path);
+}

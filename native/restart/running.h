@@ -1,0 +1,24 @@
+/* The file `running` of a job directory: "PID STARTTIME BOOTID\n" of the process that runs the job now, after
+ * a restart, with the process id as it is seen from outside. */
+#ifndef RESTART_RUNNING_H
+#define RESTART_RUNNING_H
+
+#include <stdint.h>
+#include <sys/types.h>
+
+struct running {
+  pid_t pid;
+  uint64_t starttime;
+  uint8_t boot_id[16];
+};
+
+int running_boot_id(uint8_t id[16]);
+/* Clock ticks since boot, 0 when there is no such process. `proc`: a descriptor of /proc, or AT_FDCWD. */
+uint64_t running_starttime(int proc, pid_t pid);
+/* 0 when the file is there and its process lives. */
+int running_read(const char *job, struct running *running);
+int running_write(const char *job, const struct running *running);
+/* Removes the file when it is still about this process. */
+void running_remove(const char *job, const struct running *running);
+
+#endif

@@ -1,0 +1,205 @@
+/* Do the notes make sense? Every number that restart or the restorer acts on is looked at here, once. */
+#include <string.h>
+#include <sys/mman.h>
+#include <sys/stat.h>
+
+#include "core/proc.h"
+#include "core/sys.h"
+#include "core/text.h"
+#include "format/control.h"
+#include "image.h"
+
+enum { SIGNALS = 64, VDSO_MOST = 256 << 10, GROUPS_MOST = 65536 };
+
+/* The end of user memory with four and with five levels of page tables. */
+#define USER_END_57 0xfffffffffff000ull
+
+static int damaged(struct image *image, const char *what, uint64_t index) {
+  return image_refuse(image, "damaged: %s %llu makes no sense", what, (unsigned long long)index);
+}
+
+static bool string_ok(const struct image *image, ckpt_string offset) {
+  return offset < image->strings_size;
+}
+
+static bool file_ok(const struct image *image, uint32_t file) {
+  return file <= image->files_count;
+}
+
+static int check_strings(struct image *image) {
+  if (image->strings_size == 0 || image->strings[0] != 0 || image->strings[image->strings_size - 1] != 0)
+    return image_refuse(image, "damaged: the strings note is missing or has no end");
+  return 0;
+}
+
+static int check_info(struct image *image) {
+  const struct ckpt_image *info = &image->info;
+  if (!string_ok(image, info->job) || !string_ok(image, info->program) || !string_ok(image, info->kernel) ||
+      !string_ok(image, info->host))
+    return image_refuse(image, "damaged: the image note makes no sense");
+  for (size_t i = 0; i < sizeof info->parent; i++)
+    if (info->parent[i])
+      return image_refuse(image, "incremental: this restart reads only full images");
+  if (info->process_count != 1)
+    return image_refuse(image, "of %u processes: this restart brings back one", info->process_count);
+  return 0;
+}
+
+static bool in_region(const struct image *image, uint64_t address, uint64_t size, uint32_t prot) {
+  const struct ckpt_region *region = image_region_at(image, address);
+  return region && size <= region->end - address && (region->prot & prot) == prot &&
+         region->kind != CKPT_REGION_VVAR;
+}
+
+static int check_process(struct image *image) {
+  const struct ckpt_process *p = &image->process;
+  if (p->pid <= 0 || p->pgid < 0 || p->sid < 0 || p->umask > 0777 || p->nice < -20 || p->nice > 19 ||
+      p->death_signal > SIGNALS || !string_ok(image, p->command) || !string_ok(image, p->exe) ||
+      !string_ok(image, p->cwd) || !string_ok(image, p->root) || !file_ok(image, p->exe_file))
+    return image_refuse(image, "damaged: the process note makes no sense");
+  if (image_string(image, p->cwd)[0] != '/' || image_string(image, p->root)[0] != '/')
+    return image_refuse(image, "damaged: its working directory is no absolute path");
+  if (image->threads_count == 0 || p->thread_count != image->threads_count || image->threads[0].tid != p->pid)
+    return image_refuse(image, "damaged: its threads are not as the process note says");
+  if (p->resume % 8 || !in_region(image, p->resume, sizeof(struct ckpt_resume), PROT_WRITE))
+    return image_refuse(image, "damaged: libckpt.so is not in its memory");
+  if (p->lock_future & ~(uint32_t)(MCL_FUTURE | MCL_ONFAULT))
+    return image_refuse(image, "damaged: the process note makes no sense");
+  if (image->auxv_size % 16 || image->auxv_size > 1024)
+    return image_refuse(image, "damaged: the auxiliary vector has an impossible size");
+  if (image->groups_count > GROUPS_MOST)
+    return image_refuse(image, "damaged: too many groups");
+  return 0;
+}
+
+static int check_threads(struct image *image) {
+  for (uint32_t i = 0; i < image->threads_count; i++) {
+    const struct ckpt_thread *thread = &image->threads[i];
+    if (thread->tid <= 0 || !memchr(thread->name, 0, sizeof thread->name) ||
+        !in_region(image, thread->rip, 1, PROT_EXEC) || !in_region(image, thread->rsp, 1, PROT_WRITE) ||
+        !in_region(image, thread->frame, 1, 0))
+      return damaged(image, "thread", i);
+  }
+  return 0;
+}
+
+static uint64_t lowest_address(void) {
+  char text[32];
+  const char *at = text;
+  uint64_t lowest =
+      sys_read_file("/proc/sys/vm/mmap_min_addr", text, sizeof text) > 0 ? text_take_decimal(&at) : 0;
+  return lowest > CKPT_PAGE ? lowest : CKPT_PAGE;
+}
+
+static bool kind_ok(const struct image *image, const struct ckpt_region *region) {
+  switch (region->kind) {
+  case CKPT_REGION_ANONYMOUS:
+  case CKPT_REGION_SHARED:
+    return region->file == 0;
+  case CKPT_REGION_VVAR:
+    return region->file == 0;
+  case CKPT_REGION_VDSO:
+    return region->file == 0 && region->end - region->start <= VDSO_MOST;
+  case CKPT_REGION_FILE:
+  case CKPT_REGION_FILE_SHARED:
+    return region->file && file_ok(image, region->file) && region->offset % CKPT_PAGE == 0 &&
+           region->offset <= INT64_MAX - (region->end - region->start);
+  default:
+    return false;
+  }
+}
+
+static int check_regions(struct image *image) {
+  uint64_t last = lowest_address();
+  for (uint32_t i = 0; i < image->regions_count; i++) {
+    const struct ckpt_region *region = &image->regions[i];
+    if (region->start % CKPT_PAGE || region->end % CKPT_PAGE || region->start < last ||
+        region->end <= region->start || region->end > USER_END_57 ||
+        (region->prot & ~(uint32_t)(PROT_READ | PROT_WRITE | PROT_EXEC)))
+      return damaged(image, "region", i);
+    if (!kind_ok(image, region))
+      return damaged(image, "region", i);
+    last = region->end;
+  }
+  if (image->regions_count == 0)
+    return image_refuse(image, "damaged: no memory");
+  return 0;
+}
+
+static int check_guards(struct image *image) {
+  uint64_t last = 0;
+  for (uint32_t i = 0; i < image->guards_count; i++) {
+    const struct ckpt_range *guard = &image->guards[i];
+    const struct ckpt_region *region = image_region_at(image, guard->start);
+    if (guard->start % CKPT_PAGE || guard->end % CKPT_PAGE || guard->start < last ||
+        guard->end <= guard->start)
+      return damaged(image, "guard", i);
+    /* One range may lie over regions that touch. */
+    for (uint64_t at = guard->start; at < guard->end; at = region->end, region = image_region_at(image, at))
+      if (!region || region->kind == CKPT_REGION_VVAR || region->kind == CKPT_REGION_VDSO)
+        return damaged(image, "guard", i);
+    last = guard->end;
+  }
+  return 0;
+}
+
+/* A carried file's name must not lead out of the image. */
+static bool plain_name(const char *name) {
+  return name[0] != '.' && !strchr(name, '/');
+}
+
+static int check_files(struct image *image) {
+  for (uint32_t i = 0; i < image->files_count; i++) {
+    const struct ckpt_file *file = &image->files[i];
+    if (!string_ok(image, file->path) || !string_ok(image, file->carried) || file->size > INT64_MAX)
+      return damaged(image, "file", i);
+    const char *carried = image_string(image, file->carried);
+    if (!plain_name(carried) || ((file->flags & CKPT_FILE_CARRIED) && !*carried))
+      return damaged(image, "file", i);
+  }
+  return 0;
+}
+
+static int check_signals(struct image *image) {
+  for (uint32_t i = 0; i < image->sigactions_count; i++)
+    if (image->sigactions[i].signal < 1 || image->sigactions[i].signal > SIGNALS)
+      return damaged(image, "signal action", i);
+  for (uint32_t i = 0; i < image->signals_count; i++) {
+    int32_t number;
+    memcpy(&number, image->signals[i].info, sizeof number);
+    if (number < 1 || number > SIGNALS || image->signals[i].tid < 0)
+      return damaged(image, "pending signal", i);
+  }
+  for (uint32_t i = 0; i < image->itimers_count; i++)
+    if (image->itimers[i].which > 2 || image->itimers[i].interval_us < 0 || image->itimers[i].value_us < 0)
+      return damaged(image, "timer", i);
+  for (uint32_t i = 0; i < image->timers_count; i++) {
+    const struct ckpt_timer *timer = &image->timers[i];
+    if (timer->id < 0 || (i > 0 && timer->id <= timer[-1].id) || timer->signal > SIGNALS || timer->tid < 0 ||
+        timer->interval_ns < 0 || timer->value_ns < 0)
+      return damaged(image, "POSIX timer", i);
+  }
+  for (uint32_t i = 0; i < image->rlimits_count; i++)
+    if (image->rlimits[i].resource >= 16 || image->rlimits[i].soft > image->rlimits[i].hard)
+      return damaged(image, "resource limit", i);
+  return 0;
+}
+
+static int check_checksums(struct image *image) {
+  uint64_t chunks = (image->prologue.data_size + CKPT_CHUNK - 1) / CKPT_CHUNK;
+  if (image->checksums_count != chunks)
+    return image_refuse(image, "damaged: %u checksums for %llu chunks of memory", image->checksums_count,
+                        (unsigned long long)chunks);
+  return 0;
+}
+
+int image_check_notes(struct image *image) {
+  static int (*const checks[])(struct image *) = {
+      check_strings, check_info,  check_regions,           check_process, check_threads,
+      check_guards,  check_files, image_check_descriptors, check_signals, check_checksums,
+  };
+  for (size_t i = 0; i < sizeof checks / sizeof *checks; i++)
+    if (checks[i](image) < 0)
+      return -1;
+  return 0;
+}

@@ -1,0 +1,131 @@
+/* Do the notes about descriptors make sense? Every number that restart acts on is looked at here, once. */
+#include <string.h>
+#include <sys/socket.h>
+
+#include "format/socket_options.h"
+#include "image.h"
+
+enum { SIGNALS = 64, DESCRIPTOR_MOST = 1 << 20 };
+
+static int damaged(struct image *image, const char *what, uint64_t index) {
+  return image_refuse(image, "damaged: %s %llu makes no sense", what, (unsigned long long)index);
+}
+
+/* Each packet lies inside of the data, and the last ends with it. */
+static bool packets_ok(const struct image *image, const struct ckpt_description *d) {
+  uint64_t left = d->data_size;
+  for (const uint8_t *at = image->blob + d->data; left;) {
+    uint32_t length;
+    if (left < sizeof length)
+      return false;
+    memcpy(&length, at, sizeof length);
+    if (left - sizeof length < length)
+      return false;
+    at += sizeof length + length;
+    left -= sizeof length + length;
+  }
+  return true;
+}
+
+static bool description_ok(const struct image *image, const struct ckpt_description *d) {
+  if (d->name >= image->strings_size || d->file > image->files_count || d->pos > INT64_MAX || d->signal < 0 ||
+      d->signal > SIGNALS || d->owner == INT32_MIN || d->data > image->blob_size ||
+      d->data_size > image->blob_size - d->data)
+    return false;
+  switch (d->kind) {
+  case CKPT_DESC_OUTSIDE:
+    return d->a <= DESCRIPTOR_MOST;
+  case CKPT_DESC_FILE:
+  case CKPT_DESC_DEVICE:
+    return d->file != 0;
+  case CKPT_DESC_PIPE:
+    return d->b <= INT32_MAX && d->data_size <= INT32_MAX;
+  case CKPT_DESC_TERMINAL:
+  case CKPT_DESC_EVENTFD:
+  case CKPT_DESC_EPOLL:
+  case CKPT_DESC_SIGNALFD:
+  case CKPT_DESC_PIDFD:
+    return true;
+  case CKPT_DESC_SOCKET_PAIR:
+    return d->a < image->sockets_count && image->sockets[d->a].domain == AF_UNIX && packets_ok(image, d);
+  case CKPT_DESC_SOCKET:
+    return d->a < image->sockets_count && image->sockets[d->a].domain != AF_UNIX &&
+           image->sockets[d->a].type != SOCK_SEQPACKET;
+  case CKPT_DESC_TIMERFD:
+    return d->a < image->timerfds_count;
+  default:
+    return false;
+  }
+}
+
+static bool has_descriptor(const struct image *image, int32_t fd) {
+  uint32_t low = 0, high = image->descriptors_count;
+  while (low < high) {
+    uint32_t middle = low + (high - low) / 2;
+    if (image->descriptors[middle].fd < fd)
+      low = middle + 1;
+    else
+      high = middle;
+  }
+  return low < image->descriptors_count && image->descriptors[low].fd == fd;
+}
+
+static bool option_ok(const struct ckpt_option *option) {
+  for (size_t i = 0; i < SOCKET_OPTIONS; i++)
+    if (socket_options[i].level == option->level && socket_options[i].name == option->name)
+      return option->size == socket_options[i].size;
+  return false;
+}
+
+static int check_sockets(struct image *image) {
+  for (uint32_t i = 0; i < image->sockets_count; i++) {
+    const struct ckpt_socket *socket = &image->sockets[i];
+    bool known = socket->domain == AF_UNIX || socket->domain == AF_INET || socket->domain == AF_INET6;
+    if (!known || socket->shutdown > 3 || socket->backlog > INT32_MAX ||
+        (socket->type != SOCK_STREAM && socket->type != SOCK_DGRAM && socket->type != SOCK_SEQPACKET))
+      return damaged(image, "socket", i);
+  }
+  for (uint32_t i = 0; i < image->options_count; i++)
+    if (image->options[i].socket >= image->sockets_count || !option_ok(&image->options[i]))
+      return damaged(image, "socket option", i);
+  return 0;
+}
+
+static int check_events(struct image *image) {
+  for (uint32_t i = 0; i < image->watches_count; i++) {
+    const struct ckpt_watch *watch = &image->watches[i];
+    if (watch->set >= image->descriptions_count || image->descriptions[watch->set].kind != CKPT_DESC_EPOLL ||
+        !has_descriptor(image, watch->fd))
+      return damaged(image, "epoll watch", i);
+  }
+  for (uint32_t i = 0; i < image->timerfds_count; i++)
+    if (image->timerfds[i].value_ns < 0 || image->timerfds[i].interval_ns < 0)
+      return damaged(image, "timerfd", i);
+  return 0;
+}
+
+static int check_all(struct image *image) {
+  int32_t last = -1;
+  for (uint32_t i = 0; i < image->descriptions_count; i++)
+    if (!description_ok(image, &image->descriptions[i]))
+      return damaged(image, "open file", i);
+  for (uint32_t i = 0; i < image->descriptors_count; i++) {
+    const struct ckpt_descriptor *d = &image->descriptors[i];
+    if (d->fd <= last || d->fd >= DESCRIPTOR_MOST || d->description >= image->descriptions_count)
+      return damaged(image, "descriptor", i);
+    last = d->fd;
+  }
+  for (uint32_t i = 0; i < image->locks_count; i++) {
+    const struct ckpt_lock *lock = &image->locks[i];
+    if (lock->description >= image->descriptions_count || lock->kind < CKPT_LOCK_POSIX ||
+        lock->kind > CKPT_LOCK_OFD || lock->start > INT64_MAX || lock->length > INT64_MAX - lock->start)
+      return damaged(image, "lock", i);
+  }
+  return 0;
+}
+
+int image_check_descriptors(struct image *image) {
+  if (check_sockets(image) < 0 || check_all(image) < 0)
+    return -1;
+  return check_events(image);
+}

@@ -1,0 +1,178 @@
+/* The plan: everything that the restorer needs, laid out by restart in the hole.
+ *
+ * The restorer runs when nothing of restart is left in memory, so all pointers here lead into the hole. It
+ * decides nothing that could have been decided before: restart has checked every range. */
+#ifndef CKPT_PLAN_H
+#define CKPT_PLAN_H
+
+#include <linux/prctl.h>
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "format/image.h"
+
+#define PLAN_WORKERS 8
+#define PLAN_STACK (64u << 10)
+#define PLAN_THREAD_STACK (8u << 10)
+#define PLAN_VDSO_PARTS 4
+#define PLAN_STUB 12 /* bytes of a patched vdso entry */
+
+/* What went on last, for the words that restart makes of an error. */
+enum plan_step {
+  PLAN_STEP_VDSO = 1, /* a: address */
+  PLAN_STEP_UNMAP,    /* a: start, b: end */
+  PLAN_STEP_MAP,      /* a: start, b: end */
+  PLAN_STEP_ADVISE,   /* a: start, b: end */
+  PLAN_STEP_LOCK_MEMORY,
+  PLAN_STEP_LOCK_FUTURE,
+  PLAN_STEP_GUARD,
+  PLAN_STEP_READ,     /* a: address, b: offset in the core */
+  PLAN_STEP_CHECKSUM, /* a: address of the chunk's first byte, b: chunk */
+  PLAN_STEP_WORKER,
+  PLAN_STEP_PROTECT, /* a: start, b: end */
+  PLAN_STEP_MM,
+  PLAN_STEP_SIGACTION,    /* a: signal */
+  PLAN_STEP_RLIMIT,       /* a: resource */
+  PLAN_STEP_FILE_LOCK,    /* a: index of the lock */
+  PLAN_STEP_THREAD,       /* a: fs base */
+  PLAN_STEP_START_THREAD, /* a: id */
+  PLAN_STEP_XCOMP,        /* a: bit */
+  PLAN_STEP_GROUPS,
+  PLAN_STEP_GIDS,
+  PLAN_STEP_UIDS,
+  PLAN_STEP_CAPABILITIES,
+  PLAN_STEP_PRCTL, /* a: option */
+  PLAN_STEP_CLOSE,
+  PLAN_STEP_SIGNAL, /* a: signal */
+  PLAN_STEP_ITIMER, /* a: which */
+  PLAN_STEP_TIMER,  /* a: id */
+};
+
+/* What the new process tells restart, one packet each. WORDS and WARNING are followed by text. */
+enum plan_news_kind {
+  PLAN_NEWS_STEP = 1,    /* the restorer failed */
+  PLAN_NEWS_READY = 2,   /* all that can fail is done: waits for one byte, then runs the program */
+  PLAN_NEWS_WORDS = 3,   /* ordinary code failed */
+  PLAN_NEWS_WARNING = 4, /* ordinary code goes on */
+};
+
+struct plan_news {
+  uint32_t kind;
+  uint32_t step;
+  int64_t error; /* negative errno */
+  uint64_t a;
+  uint64_t b;
+};
+
+struct plan_region {
+  uint64_t start;
+  uint64_t end;
+  uint64_t offset;
+  int32_t fd;         /* -1: none */
+  int32_t mmap_flags; /* without MAP_FIXED_NOREPLACE */
+  uint32_t fill_prot; /* while pages are read */
+  uint32_t prot;      /* in the end */
+  uint32_t flags;     /* enum ckpt_region_flag */
+  uint32_t pad;
+};
+
+struct plan_run {
+  uint64_t address; /* 0: read only for the checksum */
+  uint64_t size;
+  uint64_t offset; /* from the start of the image's data */
+};
+
+/* One mapping of the kernel's vvar and vdso: from there through the hole to where it is wanted. */
+struct plan_move {
+  uint64_t from;
+  uint64_t through;
+  uint64_t to;
+  uint64_t size;
+};
+
+/* The first bytes of a function of the old vdso are replaced. */
+struct plan_patch {
+  uint64_t address;
+  uint8_t code[PLAN_STUB];
+};
+
+struct plan_lock {
+  int32_t fd;
+  uint32_t kind; /* enum ckpt_lock_kind */
+  uint32_t exclusive;
+  uint32_t index;
+  uint64_t start;
+  uint64_t length;
+};
+
+struct plan_credentials {
+  uint8_t set_groups;
+  uint8_t set_gids;
+  uint8_t set_uids;
+  uint8_t drop_all; /* no capability is kept, and none is raised */
+  uint32_t group_count;
+  uint32_t *groups;
+};
+
+struct plan {
+  uint64_t hole_start;
+  uint64_t hole_end;
+  uint64_t top; /* end of what is mapped now */
+  int32_t core_fd;
+  int32_t report_fd;
+  int32_t first_own_fd; /* this and all above are ours; the program has none of them */
+  int32_t pid;
+
+  struct plan_move moves[PLAN_VDSO_PARTS];
+  uint32_t move_count;
+  uint32_t patch_count;
+  struct plan_patch *patches;
+
+  struct plan_region *regions;
+  struct plan_run *runs;
+  struct ckpt_range *guards;
+  uint32_t region_count;
+  uint32_t run_count;
+  uint32_t guard_count;
+
+  uint64_t data_offset;
+  uint64_t data_size;
+  uint32_t *checksums;
+  uint8_t *sparse; /* per chunk: huge pages would blow it up */
+  uint32_t chunk_count;
+  uint32_t worker_count;  /* beside the first thread */
+  uint8_t *worker_stacks; /* the first is the first thread's own */
+  uint8_t *scratch;       /* scratch_size for each of worker_count + 1 */
+  uint64_t scratch_size;
+
+  /* Shared by the workers. */
+  uint32_t next_chunk;
+  uint32_t pass; /* 0: sparse chunks, 1: the others */
+  int32_t worker_tids[PLAN_WORKERS];
+
+  struct ckpt_process process;
+  struct ckpt_thread *threads; /* the main thread first */
+  uint8_t *thread_stacks;      /* PLAN_THREAD_STACK for each but the main thread */
+  uint32_t thread_count;
+  uint32_t any_ids;       /* threads need not get their ids back */
+  uint32_t threads_ready; /* how many are where only the jump into the program is missing */
+  uint32_t threads_go;
+  struct prctl_mm_map mm;
+  struct plan_credentials credentials;
+  struct ckpt_sigaction *sigactions;
+  struct ckpt_rlimit *rlimits;
+  struct ckpt_itimer *itimers;
+  struct ckpt_timer *timers;
+  struct ckpt_signal *signals;
+  struct plan_lock *locks;
+  uint32_t sigaction_count;
+  uint32_t rlimit_count;
+  uint32_t itimer_count;
+  uint32_t timer_count;
+  uint32_t signal_count;
+  uint32_t lock_count;
+  uint32_t job_dir_size; /* 0: the program's own stays; else with its end */
+  char *job_dir;
+};
+
+#endif

@@ -1,0 +1,77 @@
+/* Mappings: made writable first so that pages can be read into them, given their own protection after. */
+#include "restorer/restorer.h"
+
+#include <errno.h>
+#include <sys/mman.h>
+
+#define GUARD_INSTALL 102 /* MADV_GUARD_INSTALL, Linux 6.13 */
+
+static void advise(struct plan *plan, const struct plan_region *region, int advice) {
+  long error = sys(SYS_(madvise), region->start, region->end - region->start, advice);
+  /* A kernel built without KSM or huge pages refuses their hints: nothing is lost. */
+  bool hint = advice == MADV_HUGEPAGE || advice == MADV_NOHUGEPAGE || advice == MADV_MERGEABLE;
+  if (error < 0 && !(hint && error == -EINVAL))
+    restorer_fail(plan, PLAN_STEP_ADVISE, error, region->start, region->end);
+}
+
+void restorer_map_regions(struct plan *plan) {
+  for (uint32_t i = 0; i < plan->region_count; i++) {
+    const struct plan_region *region = &plan->regions[i];
+    long at = sys(SYS_(mmap), region->start, region->end - region->start, region->fill_prot,
+                  region->mmap_flags | MAP_FIXED_NOREPLACE, region->fd, region->offset);
+    if (at != (long)region->start)
+      restorer_fail(plan, PLAN_STEP_MAP, at < 0 ? at : -EEXIST, region->start, region->end);
+    /* Before the pages come: these decide what kind of page they come into. */
+    if (region->flags & CKPT_REGION_HUGEPAGE)
+      advise(plan, region, MADV_HUGEPAGE);
+    if (region->flags & CKPT_REGION_NOHUGEPAGE)
+      advise(plan, region, MADV_NOHUGEPAGE);
+  }
+}
+
+static const struct {
+  uint32_t flag;
+  int advice;
+} late_advice[] = {
+    {CKPT_REGION_DONTFORK, MADV_DONTFORK},     {CKPT_REGION_DONTDUMP, MADV_DONTDUMP},
+    {CKPT_REGION_WIPEONFORK, MADV_WIPEONFORK}, {CKPT_REGION_MERGEABLE, MADV_MERGEABLE},
+    {CKPT_REGION_RANDOM, MADV_RANDOM},         {CKPT_REGION_SEQUENTIAL, MADV_SEQUENTIAL},
+};
+
+/* Pages that cannot be had, where there is no access or behind the end of a file, were missing before, too.
+ */
+static void lock(struct plan *plan, const struct plan_region *region) {
+  uint64_t size = region->end - region->start;
+  long error = sys(SYS_(mlock2), region->start, size, MLOCK_ONFAULT);
+  if (error < 0)
+    restorer_fail(plan, PLAN_STEP_LOCK_MEMORY, error, region->start, region->end);
+  if (!(region->flags & CKPT_REGION_ON_FAULT))
+    sys(SYS_(mlock), region->start, size);
+}
+
+static void finish(struct plan *plan, const struct plan_region *region) {
+  if (region->prot != region->fill_prot) {
+    long error = sys(SYS_(mprotect), region->start, region->end - region->start, region->prot);
+    if (error < 0)
+      restorer_fail(plan, PLAN_STEP_PROTECT, error, region->start, region->end);
+  }
+  for (size_t i = 0; i < sizeof late_advice / sizeof *late_advice; i++)
+    if (region->flags & late_advice[i].flag)
+      advise(plan, region, late_advice[i].advice);
+  if (region->flags & CKPT_REGION_LOCKED)
+    lock(plan, region);
+}
+
+void restorer_finish_regions(struct plan *plan) {
+  for (uint32_t i = 0; i < plan->guard_count; i++) {
+    const struct ckpt_range *guard = &plan->guards[i];
+    long error = sys(SYS_(madvise), guard->start, guard->end - guard->start, GUARD_INSTALL);
+    if (error < 0)
+      restorer_fail(plan, PLAN_STEP_GUARD, error, guard->start, guard->end);
+  }
+  for (uint32_t i = 0; i < plan->region_count; i++)
+    finish(plan, &plan->regions[i]);
+  long error = plan->process.lock_future ? sys(SYS_(mlockall), plan->process.lock_future) : 0;
+  if (error < 0)
+    restorer_fail(plan, PLAN_STEP_LOCK_FUTURE, error, 0, 0);
+}

@@ -1,0 +1,51 @@
+/* The restorer: the last stretch of a restart, when restart's own memory is gone.
+ *
+ * It runs in the hole, on a stack in the hole, with all signals blocked, no libc and no TLS. Nothing here may
+ * call into anything outside of it. */
+#ifndef CKPT_RESTORER_H
+#define CKPT_RESTORER_H
+
+#include "core/sys.h"
+#include "restorer/plan.h"
+
+/* Tells restart what failed, and ends the process. */
+__attribute__((noreturn)) void restorer_fail(struct plan *plan, uint32_t step, long error, uint64_t a,
+                                             uint64_t b);
+
+void restorer_move_vdso_away(struct plan *plan);
+void restorer_unmap_rest(struct plan *plan);
+void restorer_place_vdso(struct plan *plan);
+void restorer_patch_vdso(struct plan *plan);
+
+void restorer_map_regions(struct plan *plan);
+void restorer_finish_regions(struct plan *plan);
+void restorer_read_pages(struct plan *plan);
+
+void restorer_restore_mm(struct plan *plan);
+void restorer_close_files(struct plan *plan);
+void restorer_take_locks(struct plan *plan);
+void restorer_restore_process(struct plan *plan);
+void restorer_restore_credentials(struct plan *plan);
+void restorer_set_up_main_thread(struct plan *plan);
+void restorer_start_threads(struct plan *plan);
+void restorer_let_threads_go(struct plan *plan);
+/* Those that wait for the process and for the main thread. */
+void restorer_queue_signals(struct plan *plan);
+void restorer_start_timers(struct plan *plan);
+
+/* In entry.S. */
+/* Starts a thread of this process that calls restorer_worker(plan, number) on the stack that ends at
+ * stack_end, and zeroes *tid (waking a futex) when it is gone: its id, or a negative errno. */
+long restorer_start_worker(uint64_t flags, uint8_t *stack_end, int32_t *tid, struct plan *plan,
+                           uint64_t number);
+__attribute__((noreturn)) void restorer_worker(struct plan *plan, uint64_t number);
+/* clone3: the new thread calls restorer_thread(plan, number) on the stack in args. Its id, or a negative
+ * errno. */
+struct clone_args;
+long restorer_start_thread(const struct clone_args *args, uint64_t size, struct plan *plan, uint64_t number);
+__attribute__((noreturn)) void restorer_thread(struct plan *plan, uint64_t number);
+/* Goes on where libckpt left off, in the program. */
+__attribute__((noreturn)) void restorer_resume(const struct ckpt_thread *thread);
+__attribute__((noreturn)) void restorer_main(struct plan *plan);
+
+#endif

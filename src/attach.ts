@@ -1,0 +1,72 @@
+import { basename, resolve } from "@std/path";
+import { CheckpointError } from "./errors.ts";
+import { Job } from "./job.ts";
+import { identify, readProc, readStat, readStatus } from "./proc.ts";
+import { isDynamic, readFront } from "./program.ts";
+import { isReady } from "./ready.ts";
+
+/**
+ * Takes a program that runs under libckpt already, such as one started with `LD_PRELOAD=libckpt.so`.
+ *
+ * @throws {CheckpointError} when there is no such process, or it could not be asked for a checkpoint.
+ *
+ * @example Save a process by its id
+ * ```ts
+ * import { attach, launch } from "@ckpt/ckpt";
+ *
+ * const dir = await Deno.makeTempDir();
+ * await using job = await launch(["sleep", "9"], { dir });
+ * await job.checkpoint();
+ *
+ * await using same = await attach(job.pid);
+ * console.log((await same.checkpoint()).number); // 2
+ * ```
+ */
+export async function attach(pid: number): Promise<Job> {
+  if (!Number.isInteger(pid) || pid < 1) throw new TypeError(`Not a process id: ${pid}`);
+  const refuse = (why: string, cause?: unknown) =>
+    new CheckpointError(`Cannot checkpoint process ${pid}: ${why}`, { pid, cause });
+
+  const status = await readStatus(pid);
+  if (!status) throw refuse("there is no such process");
+  if (!status.leader) throw refuse("it is a thread, name its process");
+  const user = Deno.uid();
+  if (user !== 0 && status.uid !== user) {
+    throw refuse(`it belongs to user ${status.uid} (ask as that user or as root)`);
+  }
+  const process = await identify(pid);
+  if (!process) throw refuse("it has ended");
+  let ready: boolean;
+  try {
+    ready = await isReady(pid);
+  } catch (cause) {
+    if (!(cause instanceof Deno.errors.PermissionDenied)) throw cause;
+    throw refuse("the kernel does not let you look into it (ask as root)", cause);
+  }
+  if (!ready) throw refuse(await whyNot(pid));
+  return Job.from({ process, directory: await guessDirectory(pid) });
+}
+
+async function whyNot(pid: number): Promise<string> {
+  const start = "start it with ckpt run, or with LD_PRELOAD=libckpt.so";
+  if ((await readStat(pid))?.state === undefined) return "it has ended";
+  const front = await readFront(`/proc/${pid}/exe`).catch(() => undefined);
+  if (front && !isDynamic(front)) {
+    return "its program is statically linked and cannot load libckpt (link it dynamically)";
+  }
+  return `it runs without libckpt (${start})`;
+}
+
+/** What libckpt takes from the environment when it loads, as far as /proc still shows it. */
+async function guessDirectory(pid: number): Promise<string> {
+  const environment = new Map(
+    (await readProc(pid, "environ") ?? "").split("\0").map((variable) => {
+      const equals = variable.indexOf("=");
+      return [variable.slice(0, equals), variable.slice(equals + 1)];
+    }),
+  );
+  const link = (name: string) => Deno.readLink(`/proc/${pid}/${name}`).catch(() => "");
+  const directory = resolve(await link("cwd"), environment.get("CKPT_DIR") || "ckpt");
+  const name = environment.get("CKPT_NAME") || `${basename(await link("exe"))}-${pid}`;
+  return resolve(directory, name);
+}

@@ -1,0 +1,100 @@
+import { format } from "@std/fmt/bytes";
+import { join, relative } from "@std/path";
+import { milliseconds } from "../duration.ts";
+import { ImageError } from "../errors.ts";
+import { defaultDirectory } from "../images.ts";
+import { checkJobName } from "../job_directory.ts";
+import type { KeepOptions } from "../keeper.ts";
+import { type Arguments, readCount, UsageError } from "./arguments.ts";
+
+/** One line for an error that does not end the command. */
+export function printError(error: unknown): void {
+  console.error(`ckpt: ${error instanceof Error ? error.message : error}`);
+}
+
+/** The name of a job that --name has, if it is there. */
+export function readName(args: Arguments): string | undefined {
+  const name = args.value("name");
+  if (name === undefined) return undefined;
+  try {
+    checkJobName(name);
+  } catch (cause) {
+    throw new UsageError(`--name: ${(cause as Error).message}`, { cause });
+  }
+  return name;
+}
+
+/** What --every and --keep say: the job of this command is saved by nothing else. */
+export function readKeep(args: Arguments): KeepOptions {
+  const every = readDuration(args, "every");
+  const keep = readCount(args, "keep");
+  if (keep !== undefined && every === undefined) throw new UsageError("--keep takes --every, too");
+  return { every, keep, onError: printError };
+}
+
+/** A duration that an option has, in milliseconds. */
+function readDuration(args: Arguments, name: string): number | undefined {
+  const value = args.value(name);
+  if (value === undefined) return undefined;
+  try {
+    return milliseconds(value);
+  } catch (cause) {
+    throw new UsageError(`--${name}: ${(cause as Error).message}`, { cause });
+  }
+}
+
+/** The path that IMAGE|NAME means: of something that exists, or of a job by that name. */
+export async function findImage(what: string, dir: string | undefined): Promise<string> {
+  const directory = dir ?? defaultDirectory();
+  for (const path of [what, join(directory, what)]) {
+    if (await Deno.stat(path).then(() => true, () => false)) return path;
+  }
+  throw new ImageError(
+    `Cannot find ${what}: there is no such image, and no job of that name in ${directory}`,
+    { path: what },
+  );
+}
+
+/** Lines with aligned columns. */
+export function table(rows: string[][]): string {
+  const widths: number[] = [];
+  for (const row of rows) {
+    row.forEach((cell, i) => widths[i] = Math.max(widths[i] ?? 0, cell.length));
+  }
+  return rows.map((row) =>
+    row.map((cell, i) => cell + " ".repeat(widths[i]! - cell.length)).join("  ").trimEnd()
+  ).join("\n");
+}
+
+/** A size for people. */
+export function bytes(count: number): string {
+  return format(count, { binary: true });
+}
+
+/** Milliseconds for people. */
+export function span(ms: number): string {
+  if (ms < 10) return `${ms.toFixed(1)} ms`;
+  return ms < 10_000 ? `${Math.round(ms)} ms` : `${(ms / 1000).toFixed(1)} s`;
+}
+
+/** A time for people, in the local zone. */
+export function when(time: Date): string {
+  const two = (n: number) => String(n).padStart(2, "0");
+  return `${time.getFullYear()}-${two(time.getMonth() + 1)}-${two(time.getDate())} ` +
+    `${two(time.getHours())}:${two(time.getMinutes())}:${two(time.getSeconds())}`;
+}
+
+/** A path as short as it can be written from here. */
+export function short(path: string): string {
+  const here = relative(Deno.cwd(), path);
+  return here.startsWith("..") ? path : here;
+}
+
+/** Prints JSON: what is too large for its numbers becomes text. */
+export function printJson(value: unknown): void {
+  console.log(JSON.stringify(
+    value,
+    (_, value) => typeof value === "bigint" ? `0x${value.toString(16)}` : value,
+    2,
+  ));
+}

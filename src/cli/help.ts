@@ -1,0 +1,124 @@
+import { UsageError } from "./arguments.ts";
+
+const DIR = "  --dir D      directory of jobs ($CKPT_DIR, or ckpt)";
+const JSON = "  --json       print JSON";
+const EVERY = "  --every T    checkpoint by itself every T: 30s, 10m, 1h30m";
+const KEEP = "  --keep N     with --every: keep the newest N images of the job, remove older ones";
+
+const TEXTS: Record<string, string[]> = {
+  run: [
+    "usage: ckpt run [--name N] [--dir D] [--every T] [--keep N] [--] PROGRAM [ARGUMENT...]",
+    "",
+    "Runs a program so that it can be saved. Terminal, input, output and exit status are its own.",
+    "",
+    "  --name N     name of the job (PROGRAM-PID)",
+    DIR,
+    EVERY,
+    KEEP,
+    "",
+    "  ckpt run --name sim --every 10m --keep 3 -- ./sim --steps 1e9",
+  ],
+  save: [
+    "usage: ckpt save [--kill] [--dir D] [--json] PID|NAME",
+    "",
+    "Saves a running program: returns once its image is on disk. The program goes on.",
+    "",
+    "  --kill       end the program once its image is on disk",
+    DIR,
+    JSON,
+    "",
+    "  ckpt save sim",
+  ],
+  restart: [
+    "usage: ckpt restart [--name N] [--dir D] [--pid P] [--files F] [--every T] [--keep N] [--any-owner] [--ignore-cpu] [--quiet] [IMAGE|NAME]",
+    "",
+    "Brings a program back: from an image, from a job's newest image, or from the newest image of all.",
+    "Terminal, input, output and exit status are its own.",
+    "",
+    "  --name N     go on as a job of another name",
+    DIR,
+    "  --pid P      process ids: auto, same, namespace (in one of its own), new",
+    "  --files F    files that have grown since: rewind (cut back, a copy stays), keep, strict",
+    EVERY,
+    KEEP,
+    "  --any-owner  take an image that belongs to another user",
+    "  --ignore-cpu take an image of a machine with another processor",
+    "  --quiet      no warnings",
+    "",
+    "  ckpt restart sim",
+  ],
+  ls: [
+    "usage: ckpt ls [--dir D] [--json]",
+    "",
+    "Lists jobs and their images.",
+    "",
+    DIR,
+    JSON,
+  ],
+  show: [
+    "usage: ckpt show [--threads] [--dir D] [--json] IMAGE|NAME",
+    "",
+    "Shows what is in an image: processes, memory, descriptors, files.",
+    "",
+    "  --threads    only the threads, each with the function that it is in",
+    DIR,
+    JSON,
+  ],
+  verify: [
+    "usage: ckpt verify [--dir D] IMAGE|NAME",
+    "",
+    "Checks every byte of an image, or of all images of a job.",
+    "",
+    DIR,
+  ],
+  doctor: [
+    "usage: ckpt doctor [--json]",
+    "",
+    "Tries what this machine allows, and says what each missing thing costs.",
+    "",
+    JSON,
+  ],
+  help: [
+    "usage: ckpt help [COMMAND]",
+    "",
+    "Explains a command.",
+  ],
+};
+
+const OVERVIEW = [
+  "usage: ckpt COMMAND [ARGUMENT...]",
+  "",
+  "Saves a running program to disk and brings it back.",
+  "",
+  "  run       run a program so that it can be saved",
+  "  save      save a running program",
+  "  restart   bring a program back",
+  "  ls        list jobs and images",
+  "  show      show what is in an image",
+  "  verify    check every byte of images",
+  "  doctor    say what this machine allows",
+  "  help      explain a command",
+  "",
+  "  --version print the version",
+  "",
+  "  ckpt run --name sim -- ./sim      ckpt save sim      ckpt restart sim",
+];
+
+/** Whether there is a command of that name. */
+export function isCommand(name: string): boolean {
+  return Object.hasOwn(TEXTS, name);
+}
+
+/** A command's help, or the overview. */
+export function help(name?: string): string {
+  return (name === undefined ? OVERVIEW : TEXTS[name]!).join("\n");
+}
+
+/** `ckpt help` */
+export function helpCommand(args: string[]): number {
+  const [name] = args;
+  if (args.length > 1) throw new UsageError("Name one command");
+  if (name !== undefined && !isCommand(name)) throw new UsageError(`There is no command ${name}`);
+  console.log(help(name));
+  return 0;
+}

@@ -1,0 +1,42 @@
+import { dirname } from "@std/path";
+import { ImageError } from "../errors.ts";
+import { defaultDirectory, images } from "../images.ts";
+import { restart } from "../restart.ts";
+import { readArguments, readChoice } from "./arguments.ts";
+import { findImage, readKeep, readName } from "./common.ts";
+import { SignalPasser } from "./pass.ts";
+
+/** `ckpt restart` */
+export async function restartCommand(args: string[]): Promise<number> {
+  const parsed = readArguments(args, {
+    flags: ["any-owner", "ignore-cpu", "quiet"],
+    values: ["name", "dir", "pid", "files", "every", "keep"],
+    operands: [0, 1],
+  });
+  const options = {
+    name: readName(parsed),
+    pid: readChoice(parsed, { name: "pid", choices: ["auto", "same", "namespace", "new"] }),
+    files: readChoice(parsed, { name: "files", choices: ["rewind", "keep", "strict"] }),
+    anyOwner: parsed.flag("any-owner"),
+    ignoreCpu: parsed.flag("ignore-cpu"),
+    quiet: parsed.flag("quiet"),
+    ...readKeep(parsed),
+  };
+  const [what] = parsed.operands;
+  const dir = parsed.value("dir");
+  const path = what === undefined ? await newestImage(dir) : await findImage(what, dir);
+  using signals = new SignalPasser();
+  const job = await restart(path, options);
+  await signals.to(job);
+  const status = await job.status;
+  return status.code ?? 1;
+}
+
+async function newestImage(dir: string = defaultDirectory()): Promise<string> {
+  const newest = (await images(dir)).at(-1);
+  if (newest) return dirname(newest.path); // of a job, for an older one is better than a damaged one
+  throw new ImageError(
+    `Cannot restart anything: there is no image in ${dir} (make one with ckpt save)`,
+    { path: dir },
+  );
+}

@@ -1,0 +1,83 @@
+import { join } from "@std/path";
+import { attach } from "../attach.ts";
+import type { Progress } from "../control.ts";
+import { defaultDirectory, readJob } from "../images.ts";
+import { readRunning } from "../job_directory.ts";
+import { readArguments } from "./arguments.ts";
+import { bytes, printJson, short, span } from "./common.ts";
+
+/** `ckpt save` */
+export async function saveCommand(args: string[]): Promise<number> {
+  const parsed = readArguments(args, {
+    flags: ["kill", "json"],
+    values: ["dir"],
+    operands: [1, 1],
+    wanted: "a process or a job",
+  });
+  const json = parsed.flag("json");
+  const pid = await findProcess(parsed.operands[0]!, parsed.value("dir") ?? defaultDirectory());
+  await using job = await attach(pid);
+  using progress = await ProgressBar.create(!json && Deno.stderr.isTerminal());
+  const image = await job.checkpoint({
+    kill: parsed.flag("kill"),
+    onProgress: (at) => progress.show(at),
+  });
+  progress.finish();
+  const made = image.made!;
+  if (json) {
+    const { path, number, id } = image;
+    printJson({ path, number, id, bytes: made.bytes, pauseMs: made.pause, totalMs: made.duration });
+  } else {
+    const took = `${span(made.duration)}, paused ${span(made.pause)}`;
+    console.log(`${short(image.path)}  ${bytes(made.bytes)}  ${took}`);
+  }
+  return 0;
+}
+
+async function findProcess(what: string, directory: string): Promise<number> {
+  const path = join(directory, what);
+  const running = await readRunning(path);
+  if (running) return running.pid;
+  const job = await readJob(path);
+  if (job?.pid) return job.pid;
+  if (!job && /^[1-9]\d*$/.test(what)) return Number(what);
+  throw new Deno.errors.NotFound(
+    job
+      ? `Cannot save ${what}: it does not run (ckpt restart ${what} brings it back)`
+      : `Cannot save ${what}: there is no process and no job of that name in ${directory}`,
+  );
+}
+
+/** A bar for images that take a while, on a terminal only. */
+class ProgressBar implements Disposable {
+  readonly #bar?: Bar;
+
+  private constructor(bar?: Bar) {
+    this.#bar = bar;
+  }
+
+  static async create(visible: boolean): Promise<ProgressBar> {
+    if (!visible) return new ProgressBar();
+    const { default: $ } = await import("dax"); // only here: loading it takes longer than most images
+    return new ProgressBar($.progress("Saving", { length: 0 }).kind("bytes"));
+  }
+
+  show({ bytes, total }: Progress): void {
+    this.#bar?.length(total);
+    this.#bar?.position(bytes);
+  }
+
+  finish(): void {
+    this.#bar?.finish();
+  }
+
+  [Symbol.dispose](): void {
+    this.finish();
+  }
+}
+
+interface Bar {
+  position(value: number): unknown;
+  length(size: number): unknown;
+  finish(): void;
+}

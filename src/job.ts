@@ -1,0 +1,213 @@
+import { basename, dirname } from "@std/path";
+import { closeStreams } from "./child.ts";
+import { type Progress, requestCheckpoint } from "./control.ts";
+import { CheckpointError } from "./errors.ts";
+import { Image } from "./image.ts";
+import { Keeper, type KeepOptions } from "./keeper.ts";
+import { isProcess, type ProcessId } from "./proc.ts";
+import { waitUntilReady } from "./ready.ts";
+import { sendSignal, Watch } from "./watch.ts";
+
+/** How a program ended. */
+export interface Status {
+  /** Whether it ended by itself, with exit status 0. */
+  success: boolean;
+  /** Its exit status, 128 + N when signal N ended it; null when it is not our child to know of. */
+  code: number | null;
+  /** The signal that ended it, null for none. */
+  signal: Deno.Signal | null;
+}
+
+/** How to make a checkpoint. */
+export interface CheckpointOptions {
+  /** Whether the program is to end once its image is on disk, so that nothing of it is done twice. */
+  kill?: boolean;
+  /** Called while the image is written. */
+  onProgress?: (progress: Progress) => void;
+}
+
+/** Where a job comes from. */
+interface JobSource {
+  process: ProcessId;
+  directory: string;
+  /** The program itself, or `restart` as its parent. None: it was attached to. */
+  child?: Deno.ChildProcess;
+  /** What is to be done once the program has ended. */
+  ended?: () => Promise<void>;
+  /** Translates the child's exit status into the program's. */
+  translate?: (status: Deno.CommandStatus) => Status;
+  keep?: KeepOptions;
+}
+
+/**
+ * A program under checkpoint control: launched, restarted or attached to.
+ *
+ * Leaving the scope of `await using` kills a launched or restarted program that still runs, and lets go of
+ * an attached one.
+ *
+ * @example Save a program, kill it, bring it back
+ * ```ts
+ * import { launch, restart } from "@ckpt/ckpt";
+ *
+ * const dir = await Deno.makeTempDir();
+ * await using job = await launch(["sleep", "0.3"], { name: "nap", dir });
+ * const image = await job.checkpoint();
+ * await job.kill();
+ *
+ * await using again = await restart(image);
+ * console.log(await again.status);
+ * ```
+ */
+export class Job implements AsyncDisposable {
+  readonly #process: ProcessId;
+  readonly #child?: Deno.ChildProcess;
+  readonly #keeper?: Keeper;
+  #directory: string;
+  #watch?: Watch;
+  #status?: Promise<Status>;
+  #last: Promise<unknown> = Promise.resolve();
+
+  private constructor(source: JobSource) {
+    const { process, child, directory } = source;
+    this.#process = process;
+    this.#directory = directory;
+    this.#child = child;
+    if (!child) return;
+    this.#status = this.#follow(child, source);
+    this.#status.catch(() => {}); // whoever awaits `status` is told
+    if (source.keep) this.#keeper = new Keeper(this, source.keep);
+  }
+
+  /**
+   * Makes a job.
+   *
+   * @ignore
+   */
+  static from(source: JobSource): Job {
+    return new Job(source);
+  }
+
+  /** Id of the program's process, as seen from here. */
+  get pid(): number {
+    return this.#process.pid;
+  }
+
+  /** Name of the job. */
+  get name(): string {
+    return basename(this.#directory);
+  }
+
+  /** Directory of the job's images, absolute. For an attached job an assumption until its first checkpoint. */
+  get dir(): string {
+    return this.#directory;
+  }
+
+  /** How the program ended, once it has. */
+  get status(): Promise<Status> {
+    return this.#status ??= this.#watched();
+  }
+
+  /** The program's input. Throws when it was not asked for as "piped". */
+  get stdin(): WritableStream<Uint8Array<ArrayBuffer>> {
+    return this.#piped().stdin;
+  }
+
+  /** The program's output. Throws when it was not asked for as "piped". */
+  get stdout(): ReadableStream<Uint8Array<ArrayBuffer>> {
+    return this.#piped().stdout;
+  }
+
+  /** The program's error output. Throws when it was not asked for as "piped". */
+  get stderr(): ReadableStream<Uint8Array<ArrayBuffer>> {
+    return this.#piped().stderr;
+  }
+
+  /**
+   * Writes an image. Returns once it is on disk; the program goes on, unless it is to be killed.
+   *
+   * @throws {CheckpointError} when that is not possible: the program goes on in any case.
+   *
+   * @example How long did the program stand still?
+   * ```ts
+   * import { launch } from "@ckpt/ckpt";
+   *
+   * const dir = await Deno.makeTempDir();
+   * await using job = await launch(["sleep", "9"], { dir });
+   * const image = await job.checkpoint({ kill: true });
+   * console.log(image.path, image.made?.pause, "ms");
+   * ```
+   */
+  checkpoint(options: CheckpointOptions = {}): Promise<Image> {
+    const next = this.#last.then(() => this.#checkpoint(options));
+    this.#last = next.catch(() => {});
+    return next;
+  }
+
+  /**
+   * Sends a signal, SIGKILL when none is named; then it also waits for the program's end. A program that has
+   * ended stays ended.
+   *
+   * @example Ask for an end
+   * ```ts
+   * import { launch } from "@ckpt/ckpt";
+   *
+   * const dir = await Deno.makeTempDir();
+   * await using job = await launch(["sleep", "9"], { dir });
+   * await job.kill("SIGTERM");
+   * console.log((await job.status).signal);
+   * ```
+   */
+  async kill(signal: Deno.Signal = "SIGKILL"): Promise<void> {
+    await sendSignal(this.#process, signal);
+    if (signal === "SIGKILL") await this.status;
+  }
+
+  /** Kills a program that was launched or restarted here, lets go of one that was attached to. */
+  async [Symbol.asyncDispose](): Promise<void> {
+    const keeper = this.#keeper?.stop();
+    if (this.#child) {
+      await this.kill();
+      await closeStreams(this.#child);
+    }
+    await keeper;
+    this.#watch?.stop();
+    await this.#status?.catch(() => {});
+  }
+
+  async #checkpoint(options: CheckpointOptions): Promise<Image> {
+    const process = this.#process;
+    if (this.#child) await waitUntilReady(process);
+    if (!await isProcess(process)) {
+      throw new CheckpointError(`Cannot checkpoint process ${process.pid}: it has ended`, {
+        pid: process.pid,
+      });
+    }
+    const report = await requestCheckpoint(process, options);
+    const image = await Image.open(report.text);
+    this.#directory = dirname(image.path);
+    await this.#keeper?.prune();
+    return Image.made(image, {
+      pause: report.pauseNs / 1e6,
+      duration: report.totalNs / 1e6,
+      bytes: report.bytes,
+    });
+  }
+
+  async #follow(child: Deno.ChildProcess, source: JobSource): Promise<Status> {
+    const status = await child.status;
+    await this.#keeper?.stop();
+    await source.ended?.();
+    return source.translate?.(status) ?? status;
+  }
+
+  async #watched(): Promise<Status> {
+    this.#watch = new Watch(this.#process);
+    await this.#watch.ended;
+    return { success: false, code: null, signal: null };
+  }
+
+  #piped(): Deno.ChildProcess {
+    if (this.#child) return this.#child;
+    throw new TypeError("An attached job has no streams");
+  }
+}

@@ -1,0 +1,182 @@
+import { basename, dirname, join, resolve } from "@std/path";
+import { endChild } from "./child.ts";
+import { defaultDirectory } from "./images.ts";
+import { Job } from "./job.ts";
+import { checkJobName, readRunning, removeRunning, writeRunning } from "./job_directory.ts";
+import { checkKeepOptions, type KeepOptions } from "./keeper.ts";
+import { output } from "./paths.ts";
+import { bootId, readStat } from "./proc.ts";
+import { checkProgram, findProgram } from "./program.ts";
+
+/** Where a stream of a program leads. */
+export type Stream = "inherit" | "piped" | "null";
+
+/** How to launch a program. */
+export interface LaunchOptions extends KeepOptions {
+  /** Name of the job, PROGRAM-PID when none is given. */
+  name?: string;
+  /** Directory of jobs, `$CKPT_DIR` or `ckpt` when none is given. */
+  dir?: string;
+  /** Working directory of the program. */
+  cwd?: string;
+  /** Variables to add to its environment. */
+  env?: Record<string, string>;
+  /** Whether its environment has nothing else. */
+  clearEnv?: boolean;
+  /** Its input, `inherit` when not given. */
+  stdin?: Stream;
+  /** Its output, `inherit` when not given. */
+  stdout?: Stream;
+  /** Its error output, `inherit` when not given. */
+  stderr?: Stream;
+  /** Ends the program with SIGTERM when aborted. */
+  signal?: AbortSignal;
+}
+
+/**
+ * Starts a program under checkpoint control.
+ *
+ * @param command The program, and its arguments.
+ * @throws {Deno.errors.NotFound} when there is no such program.
+ * @throws {Deno.errors.NotSupported} when it could not be saved: it is static, for example.
+ * @throws {Deno.errors.AlreadyExists} when a job of that name runs.
+ * @throws {Deno.errors.PermissionDenied} when its images could not be written.
+ * @throws {Deno.errors.NotADirectory} when a file is where they would go.
+ *
+ * @example Save a long simulation every ten minutes
+ * ```ts
+ * import { launch } from "@ckpt/ckpt";
+ *
+ * const dir = await Deno.makeTempDir();
+ * await using job = await launch(["sleep", "0.1"], { name: "sim", dir, every: "10m", keep: 3 });
+ * console.log((await job.status).code);
+ * ```
+ */
+export async function launch(command: string[], options: LaunchOptions = {}): Promise<Job> {
+  const [name, ...args] = command;
+  if (name === undefined) throw new TypeError("Cannot run nothing: name a program");
+  checkKeepOptions(options);
+  const inherited = options.clearEnv ? {} : Deno.env.toObject();
+  const env = { ...inherited, ...options.env };
+  const cwd = resolve(options.cwd ?? ".");
+  const program = await findProgram(name, {
+    cwd,
+    path: env.PATH ?? "/usr/local/bin:/usr/bin:/bin",
+  });
+  await checkProgram(program);
+
+  const directory = resolve(options.dir ?? defaultDirectory());
+  const jobName = options.name ?? env.CKPT_NAME;
+  if (jobName !== undefined) await checkName(jobName, directory);
+  const tidy = await makeDirectory(directory);
+  try {
+    await checkWritable(directory, jobName);
+  } catch (cause) {
+    await tidy();
+    throw cause;
+  }
+
+  let child: Deno.ChildProcess;
+  try {
+    child = new Deno.Command(program, {
+      args,
+      cwd,
+      env: {
+        ...env,
+        ...(jobName === undefined ? {} : { CKPT_NAME: jobName }),
+        CKPT_DIR: directory,
+        LD_PRELOAD: preload(env.LD_PRELOAD),
+      },
+      clearEnv: true,
+      stdin: options.stdin ?? "inherit",
+      stdout: options.stdout ?? "inherit",
+      stderr: options.stderr ?? "inherit",
+      signal: options.signal,
+    }).spawn();
+  } catch (cause) {
+    await tidy();
+    throw cause;
+  }
+
+  // The child is ours and not yet waited for, so its id cannot be another's.
+  const startTime = (await readStat(child.pid))?.startTime ?? 0n;
+  const process = { pid: child.pid, startTime, bootId: await bootId() };
+  const path = join(directory, jobName ?? `${basename(program)}-${child.pid}`);
+  try {
+    await writeRunning(path, process);
+  } catch (cause) {
+    await endChild(child);
+    await tidy();
+    throw cause;
+  }
+  return Job.from({
+    process,
+    directory: path,
+    child,
+    keep: options,
+    ended: async () => {
+      await removeRunning(path, process);
+      await tidy();
+    },
+  });
+}
+
+async function checkName(name: string, directory: string): Promise<void> {
+  checkJobName(name);
+  const running = await readRunning(join(directory, name));
+  if (running) {
+    throw new Deno.errors.AlreadyExists(
+      `Cannot run ${JSON.stringify(name)}: it runs already, as process ${running.pid}`,
+    );
+  }
+}
+
+/** Makes a directory and those above it. Gives back what removes again what was made, where it is empty. */
+async function makeDirectory(path: string): Promise<() => Promise<void>> {
+  const missing: string[] = [];
+  for (let at = path; !await Deno.stat(at).then(() => true, () => false); at = dirname(at)) {
+    missing.push(at);
+  }
+  try {
+    await Deno.mkdir(path, { recursive: true });
+  } catch (cause) {
+    throw unusable(path, cause);
+  }
+  return async () => {
+    for (const directory of missing) {
+      if (!await Deno.remove(directory).then(() => true, () => false)) return;
+    }
+  };
+}
+
+/** Found out before the program begins: what it has done by the time its first image fails is done. */
+async function checkWritable(directory: string, jobName?: string): Promise<void> {
+  const own = jobName === undefined ? directory : join(directory, jobName);
+  const place = await Deno.lstat(own).then(() => own, () => directory);
+  try {
+    await Deno.remove(await Deno.makeTempDir({ dir: place, prefix: ".launch-" }));
+  } catch (cause) {
+    throw unusable(place, cause);
+  }
+}
+
+function unusable(path: string, cause: unknown): Error {
+  const words = (why: string) => `Cannot keep images in ${path}: ${why}`;
+  if (cause instanceof Deno.errors.PermissionDenied) {
+    return new Deno.errors.PermissionDenied(words("you may not write there"), { cause });
+  }
+  if (cause instanceof Deno.errors.NotADirectory || cause instanceof Deno.errors.AlreadyExists) {
+    return new Deno.errors.NotADirectory(words("a file is in the way"), { cause });
+  }
+  return new Error(words(cause instanceof Error ? cause.message : String(cause)), { cause });
+}
+
+function preload(others: string | undefined): string {
+  const library = output("libckpt.so");
+  if (/[ :]/.test(library)) {
+    throw new Deno.errors.NotSupported(
+      `Cannot preload ${library}: the dynamic loader takes no path with a space or colon`,
+    );
+  }
+  return others ? `${library}:${others}` : library;
+}

@@ -1,0 +1,80 @@
+/** What tells a process from every other one, also from a later one with the same id. */
+export interface ProcessId {
+  /** Its id. */
+  pid: number;
+  /** When it was started, in clock ticks since boot. */
+  startTime: bigint;
+  /** The boot in which it runs. */
+  bootId: string;
+}
+
+/** What /proc/PID/stat says of a process. */
+export interface ProcessStat {
+  /** One letter, such as R, S, T or Z. */
+  state: string;
+  /** Process group. */
+  group: number;
+  /** The foreground process group of its terminal, -1 without one. */
+  foreground: number;
+  /** Clock ticks since boot. */
+  startTime: bigint;
+}
+
+/** The boot id of this machine. */
+export async function bootId(): Promise<string> {
+  return (await Deno.readTextFile("/proc/sys/kernel/random/boot_id")).trim();
+}
+
+/** What the kernel says of a process, undefined when there is none. */
+export async function readStat(pid: number | "self"): Promise<ProcessStat | undefined> {
+  const text = await readProc(pid, "stat");
+  if (text === undefined) return undefined;
+  // The name in parentheses may hold anything.
+  const fields = text.slice(text.lastIndexOf(")") + 2).split(" ");
+  return {
+    state: fields[0]!,
+    group: Number(fields[2]),
+    foreground: Number(fields[5]),
+    startTime: BigInt(fields[19]!),
+  };
+}
+
+/** The identity of a live process, undefined when there is none. */
+export async function identify(pid: number): Promise<ProcessId | undefined> {
+  const stat = await readStat(pid);
+  if (!stat || stat.state === "Z" || stat.state === "X") return undefined;
+  return { pid, startTime: stat.startTime, bootId: await bootId() };
+}
+
+/** Whether that very process is alive. */
+export async function isProcess(process: ProcessId): Promise<boolean> {
+  const now = await identify(process.pid);
+  return now?.startTime === process.startTime && now.bootId === process.bootId;
+}
+
+/** What /proc/PID/status says that matters here, undefined when there is no such process. */
+export async function readStatus(
+  pid: number,
+): Promise<{ uid: number; leader: boolean; caught: bigint; name: string } | undefined> {
+  const text = await readProc(pid, "status");
+  if (text === undefined) return undefined;
+  const field = (name: string) => text.match(new RegExp(`^${name}:\\s*(.*)$`, "m"))?.[1] ?? "";
+  return {
+    uid: Number(field("Uid").split("\t")[1]),
+    leader: Number(field("Tgid")) === pid,
+    caught: BigInt(`0x${field("SigCgt") || "0"}`),
+    name: field("Name"),
+  };
+}
+
+/** A file of /proc/PID, undefined when there is no such process (any more). */
+export async function readProc(pid: number | "self", file: string): Promise<string | undefined> {
+  try {
+    return await Deno.readTextFile(`/proc/${pid}/${file}`);
+  } catch (error) {
+    if (error instanceof Deno.errors.NotFound) return undefined;
+    // ESRCH, which has neither class nor code: the process ended between open and read.
+    if (error instanceof Error && error.message.includes("(os error 3)")) return undefined;
+    throw error;
+  }
+}

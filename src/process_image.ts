@@ -1,0 +1,110 @@
+/** A range of a process's memory. */
+export interface Region {
+  /** First address. */
+  start: bigint;
+  /** The address after the last. */
+  end: bigint;
+  /** Protection as /proc/PID/maps shows it, such as `rw-`. */
+  protection: string;
+  /** What lies there. */
+  kind: "anonymous" | "file" | "file shared" | "vdso" | "vvar" | "shared" | "unknown";
+  /** Further properties: `stack`, `heap`, `growsdown`, `noreserve`, `locked`, ... */
+  flags: string[];
+  /** The file behind it, or "". */
+  path: string;
+  /** Where in that file it begins, in bytes. */
+  offset: bigint;
+  /** Bytes of it that the image holds; the rest is zeros, or the file's. */
+  stored: number;
+}
+
+/** An open descriptor. */
+export interface Descriptor {
+  /** Its number. */
+  fd: number;
+  /** What it refers to; `outside` is a pipe, socket or terminal with its other side outside the job. */
+  kind:
+    | "outside"
+    | "file"
+    | "device"
+    | "terminal"
+    | "pipe"
+    | "eventfd"
+    | "epoll"
+    | "timerfd"
+    | "signalfd"
+    | "socket pair"
+    | "socket"
+    | "pidfd"
+    | "unknown";
+  /** What /proc/PID/fd showed. */
+  name: string;
+  /** O_* flags of open(2). */
+  flags: number;
+  /** Whether exec closes it. */
+  closeOnExec: boolean;
+  /** File offset in bytes. */
+  position: number;
+  /** Which open file description it belongs to: descriptors that dup made have the same one. */
+  description: number;
+}
+
+/** A thread. */
+export interface Thread {
+  /** Thread id. */
+  tid: number;
+  /** Name, as /proc/PID/task/TID/comm shows it. */
+  name: string;
+  /** Address of the instruction that it goes on with; 0 when the image does not say. */
+  instruction: bigint;
+}
+
+/** A file that a process has mapped or open. */
+export interface ImageFile {
+  /** Its path. */
+  path: string;
+  /** Bytes. */
+  size: number;
+  /** Time of the last change. */
+  modified: Date;
+  /** Whether some region maps it. */
+  mapped: boolean;
+  /** Whether some descriptor refers to it. */
+  open: boolean;
+  /** Whether the process may write it. */
+  written: boolean;
+  /** Whether it had no name any more. */
+  deleted: boolean;
+  /** The file in the image's files/ directory that carries its contents, or "". */
+  carried: string;
+}
+
+/** One process of an image. */
+export interface ProcessImage {
+  /** The core file. */
+  path: string;
+  /** Process id as the process itself knows it. */
+  pid: number;
+  /** Its parent's. */
+  parent: number;
+  /** Name, as /proc/PID/comm shows it. */
+  command: string;
+  /** The program's file. */
+  program: string;
+  /** Working directory. */
+  cwd: string;
+  /** Real user and group id. */
+  uid: number;
+  /** Real group id. */
+  gid: number;
+  /** Bytes of memory in the image. */
+  size: number;
+  /** Its memory, by address. */
+  regions: Region[];
+  /** Its descriptors, by number. */
+  descriptors: Descriptor[];
+  /** Its threads, the main thread first. */
+  threads: Thread[];
+  /** Its files. */
+  files: ImageFile[];
+}

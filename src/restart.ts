@@ -1,0 +1,195 @@
+import { basename, dirname, join, resolve } from "@std/path";
+import { closeStreams, endChild } from "./child.ts";
+import { receiveReport, type Report } from "./control.ts";
+import { ImageError, RestartError } from "./errors.ts";
+import { Image } from "./image.ts";
+import { readJob } from "./images.ts";
+import { Job, type Status } from "./job.ts";
+import { checkJobName, removeRunning } from "./job_directory.ts";
+import { checkKeepOptions, type KeepOptions } from "./keeper.ts";
+import type { Stream } from "./launch.ts";
+import { Errno, Library, NativeError } from "./library.ts";
+import { output } from "./paths.ts";
+import { bootId, readStat } from "./proc.ts";
+import { signalName } from "./signals.ts";
+
+/** How to bring an image back. */
+export interface RestartOptions extends KeepOptions {
+  /** Name of the job that goes on, beside the old one. The old name when none is given. */
+  name?: string;
+  /** Where the program's input now comes from, if it came from outside; `inherit` when not given. */
+  stdin?: Stream;
+  /** Where its output goes, `inherit` when not given. */
+  stdout?: Stream;
+  /** Where its error output goes, `inherit` when not given. */
+  stderr?: Stream;
+  /**
+   * Process ids: `same` as before or not at all, in a `namespace` of its own where they are free,
+   * `new` ones, or what works best (`auto`, the default).
+   */
+  pid?: "auto" | "same" | "namespace" | "new";
+  /** Files that have grown since: cut back (`rewind`, the default), left (`keep`), or an error (`strict`). */
+  files?: "rewind" | "keep" | "strict";
+  /** Whether an image of another user is taken. */
+  anyOwner?: boolean;
+  /** Whether an image of a machine with another processor is taken. */
+  ignoreCpu?: boolean;
+  /** Whether warnings are left out. */
+  quiet?: boolean;
+}
+
+/**
+ * Brings an image back. Returns once the program runs.
+ *
+ * Of a job, the newest image that is whole: also when only reading its memory shows that a newer one is not.
+ *
+ * @param image An image, or the path of one: its directory, a job's directory (its newest whole image), or a
+ * core file.
+ * @throws {RestartError} when that is not possible: nothing was changed.
+ *
+ * @example Two programs out of one
+ * ```ts
+ * import { launch, restart } from "@ckpt/ckpt";
+ *
+ * const dir = await Deno.makeTempDir();
+ * await using job = await launch(["sleep", "0.2"], { name: "nap", dir });
+ * const image = await job.checkpoint({ kill: true });
+ *
+ * await using one = await restart(image, { name: "one", pid: "new", quiet: true });
+ * await using two = await restart(image, { name: "two", pid: "new", quiet: true });
+ * console.log((await one.status).code, (await two.status).code);
+ * ```
+ */
+export async function restart(image: Image | string, options: RestartOptions = {}): Promise<Job> {
+  checkKeepOptions(options);
+  if (options.name !== undefined) checkJobName(options.name);
+  if (image instanceof Image) return await start(image.path, options);
+  try {
+    return await start(image, options);
+  } catch (error) {
+    if (!(error instanceof RestartError)) throw error;
+    const older = await findOlder(image, options);
+    if (!older) throw error;
+    return await restart(older, options);
+  }
+}
+
+/** The newest whole image of a job, when its newest one is damaged. */
+async function findOlder(path: string, options: RestartOptions): Promise<Image | undefined> {
+  const job = await readJob(resolve(path)).catch(() => undefined);
+  const images = job?.images.toReversed() ?? [];
+  const damaged: ImageError[] = [];
+  for (const image of images) {
+    try {
+      await image.verify();
+    } catch (error) {
+      if (!(error instanceof ImageError)) throw error;
+      damaged.push(error);
+      continue;
+    }
+    if (damaged.length === 0) return undefined; // it is whole: something else was wrong
+    if (!options.quiet) {
+      for (const { message } of damaged) console.error(`restart: ${message}`);
+      console.error(`restart: takes the newest whole image, ${image.path}`);
+    }
+    return image;
+  }
+}
+
+async function start(path: string, options: RestartOptions): Promise<Job> {
+  const program = output("restart");
+  using library = new Library();
+  const { listener, cookie } = library.listen();
+  try {
+    const child = new Deno.Command(program, {
+      args: [...flags(options), `--control=${cookie.toString(16).padStart(16, "0")}`, path],
+      stdin: options.stdin ?? "inherit",
+      stdout: options.stdout ?? "inherit",
+      stderr: options.stderr ?? "inherit",
+    }).spawn();
+    const report = await answer(library, { listener, child }).catch(async (cause) => {
+      await endChild(child);
+      throw cause;
+    });
+    if (report?.kind !== "done") {
+      await closeStreams(child);
+      throw failure(path, { report, status: await child.status });
+    }
+    const pid = report.number;
+    // It may have ended by now: then nobody has its identity, and nobody gets a signal meant for it.
+    const startTime = (await readStat(pid))?.startTime ?? 0n;
+    const process = { pid, startTime, bootId: await bootId() };
+    const directory = await jobDirectory(path, options.name);
+    return Job.from({
+      process,
+      directory,
+      child,
+      keep: options,
+      translate,
+      ended: () => removeRunning(directory, process),
+    });
+  } finally {
+    library.close(listener);
+  }
+}
+
+function flags(options: RestartOptions): string[] {
+  const flags: string[] = [];
+  if (options.name !== undefined) flags.push("--name", options.name);
+  if (options.quiet) flags.push("--quiet");
+  if (options.pid) flags.push(`--pid=${options.pid}`);
+  if (options.files) flags.push(`--files=${options.files}`);
+  if (options.anyOwner) flags.push("--any-owner");
+  if (options.ignoreCpu) flags.push("--ignore-cpu");
+  return flags;
+}
+
+/** What `restart` says, undefined when it ends without a word. */
+async function answer(
+  library: Library,
+  from: { listener: number; child: Deno.ChildProcess },
+): Promise<Report | undefined> {
+  const { pid } = from.child;
+  const uid = Deno.uid() ?? 0;
+  let pidfd = -1;
+  let connection = -1;
+  try {
+    pidfd = library.openProcess(pid);
+    connection = await library.accept(from.listener, { pidfd, pid, uid, timeout: -1 });
+    return await receiveReport(library, { connection });
+  } catch (error) {
+    if (error instanceof NativeError && error.errno === Errno.SRCH) return undefined;
+    throw error;
+  } finally {
+    for (const fd of [connection, pidfd]) if (fd >= 0) library.close(fd);
+  }
+}
+
+function failure(
+  path: string,
+  of: { report?: Report; status: Deno.CommandStatus },
+): RestartError {
+  const words = of.report?.text ||
+    `restart ended with status ${of.status.code} before the program ran`;
+  const problems = words.split("\n").filter(Boolean).map((problem) =>
+    problem.startsWith(`${path}: `) ? problem.slice(path.length + 2) : problem
+  );
+  return new RestartError(`Cannot restart ${path}: ${problems.join("; ")}`, {
+    path,
+    problems,
+    errno: of.report?.errno,
+  });
+}
+
+async function jobDirectory(path: string, name?: string): Promise<string> {
+  let directory = await Deno.realPath(resolve(path)).catch(() => resolve(path));
+  if (directory.endsWith(".core")) directory = dirname(directory);
+  if (/^\d+\.ckpt$/.test(basename(directory))) directory = dirname(directory);
+  return name === undefined ? directory : join(dirname(directory), name);
+}
+
+/** `restart` exits like a shell: 128 + N says that signal N ended the program. */
+function translate(status: Deno.CommandStatus): Status {
+  if (status.signal !== null || status.code <= 128) return status;
+  return { ...status, signal: signalName(status.code - 128) };
+}

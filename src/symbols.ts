@@ -1,0 +1,119 @@
+import { HEADER_SIZE, PT_LOAD, readHeader, readProgramHeader } from "./elf.ts";
+
+const SYMBOL_SIZE = 24;
+const SECTION_SIZE = 64;
+const PROGRAM_HEADER_SIZE = 56;
+const SHT_SYMTAB = 2;
+const SHT_DYNSYM = 11;
+const FUNCTION_TYPES = [2, 10]; // STT_FUNC, STT_GNU_IFUNC
+
+interface Section {
+  type: number;
+  offset: number;
+  size: number;
+  link: number;
+}
+
+/** The functions of an ELF file, from .symtab or else .dynsym. Everything in it is checked against its size. */
+export class Symbols {
+  readonly #file: Deno.FsFile;
+  readonly #size: number;
+  #loads: { offset: bigint; address: bigint; size: bigint }[] = [];
+  #tables: { symbols: DataView; names: Uint8Array }[] = [];
+
+  private constructor(file: Deno.FsFile, size: number) {
+    this.#file = file;
+    this.#size = size;
+  }
+
+  /** Reads a file's symbols; undefined when it is gone, another one by now, or no such file. */
+  static async read(
+    path: string,
+    expected: { size: number; modified: Date },
+  ): Promise<Symbols | undefined> {
+    try {
+      using file = await Deno.open(path);
+      const { size, mtime, isFile } = await file.stat();
+      if (!isFile || size !== expected.size) return undefined;
+      if (mtime?.getTime() !== expected.modified.getTime()) return undefined;
+      const symbols = new Symbols(file, size);
+      await symbols.#read();
+      return symbols;
+    } catch (error) {
+      if (error instanceof RangeError || error instanceof Deno.errors.NotFound) return undefined;
+      if (error instanceof Deno.errors.PermissionDenied) return undefined;
+      throw error;
+    }
+  }
+
+  /** The function that the byte at this file offset belongs to. */
+  functionAt(offset: bigint): string | undefined {
+    const load = this.#loads.find((load) =>
+      offset >= load.offset && offset < load.offset + load.size
+    );
+    if (!load) return undefined;
+    const address = offset - load.offset + load.address;
+    for (const { symbols, names } of this.#tables) {
+      for (let at = 0; at + SYMBOL_SIZE <= symbols.byteLength; at += SYMBOL_SIZE) {
+        if (!FUNCTION_TYPES.includes(symbols.getUint8(at + 4) & 15)) continue;
+        const start = symbols.getBigUint64(at + 8, true);
+        if (address < start || address >= start + symbols.getBigUint64(at + 16, true)) continue;
+        const name = symbols.getUint32(at, true);
+        const end = names.indexOf(0, name);
+        if (end > name) return new TextDecoder().decode(names.subarray(name, end));
+      }
+    }
+  }
+
+  async #read(): Promise<void> {
+    const front = await this.#bytes(0, HEADER_SIZE);
+    const header = readHeader(front);
+    const data = new DataView(front.buffer);
+    const sections = await this.#sections(data);
+    const { programHeaders, programHeaderCount } = header;
+    const phdrs = await this.#bytes(programHeaders, programHeaderCount * PROGRAM_HEADER_SIZE);
+    const view = new DataView(phdrs.buffer);
+    for (let i = 0; i < programHeaderCount; i++) {
+      const { type, offset, address, fileSize } = readProgramHeader(view, i * PROGRAM_HEADER_SIZE);
+      if (type === PT_LOAD) this.#loads.push({ offset, address, size: fileSize });
+    }
+    for (const wanted of [SHT_SYMTAB, SHT_DYNSYM]) {
+      const table = sections.find((section) => section.type === wanted);
+      const names = table && sections[table.link];
+      if (!table || !names) continue;
+      const symbols = await this.#bytes(table.offset, table.size);
+      this.#tables.push({
+        symbols: new DataView(symbols.buffer),
+        names: await this.#bytes(names.offset, names.size),
+      });
+    }
+  }
+
+  async #sections(header: DataView): Promise<Section[]> {
+    const start = Number(header.getBigUint64(40, true));
+    const count = header.getUint16(60, true);
+    if (count === 0 || header.getUint16(58, true) !== SECTION_SIZE) return [];
+    const bytes = await this.#bytes(start, count * SECTION_SIZE);
+    const data = new DataView(bytes.buffer);
+    return Array.from({ length: count }, (_, i) => ({
+      type: data.getUint32(i * SECTION_SIZE + 4, true),
+      offset: Number(data.getBigUint64(i * SECTION_SIZE + 24, true)),
+      size: Number(data.getBigUint64(i * SECTION_SIZE + 32, true)),
+      link: data.getUint32(i * SECTION_SIZE + 40, true),
+    }));
+  }
+
+  async #bytes(offset: number, size: number): Promise<Uint8Array<ArrayBuffer>> {
+    if (offset > this.#size || size > this.#size - offset) {
+      throw new RangeError("a part of it lies outside the file");
+    }
+    const bytes = new Uint8Array(size);
+    await this.#file.seek(offset, Deno.SeekMode.Start);
+    for (let filled = 0; filled < size;) {
+      const got = await this.#file.read(bytes.subarray(filled));
+      if (got === null) throw new RangeError("it is cut off");
+      filled += got;
+    }
+    return bytes;
+  }
+}

@@ -1,0 +1,109 @@
+import { assertEquals, assertRejects } from "@std/assert";
+import { attach, CheckpointError } from "../mod.ts";
+import { count, reaches } from "./counter.ts";
+import { built, eventually, isRoot, run, TempDir, testUnless } from "./support.ts";
+import { asUser, Target } from "./target.ts";
+
+Deno.test("attach() finds a program by its id, saves it and waits for its end", async () => {
+  await using dir = await TempDir.make();
+  await using counter = await count(dir, { name: "sim" });
+  await reaches(counter, 2);
+  await using job = await attach(counter.job.pid);
+  assertEquals([job.pid, job.name], [counter.job.pid, "sim"]);
+  assertEquals((await job.checkpoint()).job, "sim");
+  await job.kill();
+  assertEquals(await job.status, { success: false, code: null, signal: null });
+  assertEquals((await counter.job.status).signal, "SIGKILL");
+});
+
+Deno.test("attach() lets go of a program at the end of its scope", async () => {
+  await using dir = await TempDir.make();
+  await using counter = await count(dir);
+  await reaches(counter, 2);
+  {
+    await using job = await attach(counter.job.pid);
+    job.status.then(() => {}); // waiting is no reason to hold on
+  }
+  const before = counter.output.text.length;
+  await eventually("more numbers", () => counter.output.text.length > before);
+});
+
+Deno.test("attach() saves a program that has used up its descriptors", async () => {
+  await using dir = await TempDir.make();
+  await using target = Target.launch([built("tests/limits"), "descriptors"], {
+    dir: dir.join("ckpt"),
+  });
+  await target.waitFor("READY\n");
+  await using job = await attach(target.pid);
+  const image = await job.checkpoint();
+  await target.send("go\n");
+  await target.succeed();
+  await using again = Target.restart(image.path);
+  await again.send("go\n");
+  await again.succeed();
+});
+
+Deno.test("attach() refuses an id that no process has", async () => {
+  const child = new Deno.Command("true").spawn();
+  await child.status;
+  const error = await assertRejects(
+    () => attach(child.pid),
+    CheckpointError,
+    `Cannot checkpoint process ${child.pid}: there is no such process`,
+  );
+  assertEquals(error.pid, child.pid);
+  await assertRejects(() => attach(0), TypeError);
+  await assertRejects(() => attach(1.5), TypeError);
+});
+
+Deno.test("attach() refuses a process without libckpt, which lives on", async () => {
+  const child = new Deno.Command("sleep", { args: ["60"] }).spawn();
+  try {
+    await assertRejects(() => attach(child.pid), CheckpointError, "runs without libckpt");
+    child.kill("SIGCONT"); // throws when it has ended
+  } finally {
+    child.kill("SIGKILL");
+    await child.status;
+  }
+});
+
+Deno.test("attach() says that a program is static", async () => {
+  await using dir = await TempDir.make();
+  await Deno.writeTextFile(dir.join("a.c"), "#include <unistd.h>\nint main(void){pause();}\n");
+  const program = dir.join("static");
+  assertEquals((await run(["gcc", "-static", "-o", program, dir.join("a.c")])).code, 0);
+  const child = new Deno.Command(program).spawn();
+  try {
+    await assertRejects(() => attach(child.pid), CheckpointError, "statically linked");
+  } finally {
+    child.kill("SIGKILL");
+    await child.status;
+  }
+});
+
+Deno.test("checkpoint() of a stopped program says how to go on", async () => {
+  await using dir = await TempDir.make();
+  await using counter = await count(dir);
+  await reaches(counter, 2);
+  await counter.job.kill("SIGSTOP");
+  await assertRejects(() => counter.job.checkpoint(), CheckpointError, "it is stopped");
+  await counter.job.kill("SIGCONT");
+  assertEquals((await counter.job.checkpoint()).number, 1);
+});
+
+testUnless(
+  !isRoot && "only root can become another user",
+  "attach() refuses a process of another user",
+  async () => {
+    await using dir = await TempDir.make();
+    await using counter = await count(dir);
+    await reaches(counter, 2);
+    const command = [...asUser("user"), built("ckpt"), "save", String(counter.job.pid)];
+    const result = await run(command);
+    assertEquals([result.code, result.stdout], [1, ""]);
+    assertEquals(
+      result.stderr,
+      `error: Cannot checkpoint process ${counter.job.pid}: it belongs to user 0 (ask as that user or as root)\n`,
+    );
+  },
+);

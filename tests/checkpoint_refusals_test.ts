@@ -1,0 +1,225 @@
+import { assert, assertEquals } from "@std/assert";
+import { built, eventually, isRoot, run, TempDir, testUnless } from "./support.ts";
+import { asUser, everyone, imagesOf, Target, userObstacle } from "./target.ts";
+
+/** Every path below a directory. */
+function pathsBelow(path: string): string[] {
+  try {
+    return [...Deno.readDirSync(path)].flatMap((entry) => [
+      `${path}/${entry.name}`,
+      ...entry.isDirectory ? pathsBelow(`${path}/${entry.name}`) : [],
+    ]);
+  } catch {
+    return [];
+  }
+}
+
+/** The program must be refused with one line that matches, leave nothing, and go on to its end. */
+async function refused(command: string[], words: RegExp, env: Record<string, string> = {}) {
+  await using dir = await TempDir.make();
+  await using target = Target.launch(command, { dir: dir.join("ckpt"), env });
+  await target.waitFor("READY\n");
+  Deno.kill(target.pid, "SIGUSR2");
+  await target.waitForError(/\n/);
+  assertEquals(imagesOf(target.job), []);
+  assert(words.test(target.stderr.text), `${words} is not in: ${target.stderr.text}`);
+  assertEquals(target.stderr.text.trimEnd().split("\n").length, 1, target.stderr.text);
+  assertEquals(pathsBelow(target.job).filter((path) => !path.endsWith("/job")), []);
+  await target.send("go\n");
+  await target.succeed();
+}
+
+Deno.test("checkpoint() refuses a thread that cannot be stopped, by its name, and lets the program go on", async () => {
+  await refused([built("tests/threads_stubborn")], /thread \d+ \("the-second"\).*blocks signal 32/);
+});
+
+Deno.test("checkpoint() refuses a child process by its number and lets the program go on", async () => {
+  await refused([built("tests/child_process")], /child.*\d+|process \d+/);
+});
+
+for (
+  const [kind, words] of [
+    ["socket", /\b9\b.*socket/],
+    ["in-flight", /\b9\b.*descriptors in flight/],
+    ["epoll", /\b9\b.*epoll.*closed or reused/],
+    ["inotify", /\b9\b.*inotify/],
+    ["pidfd", /\b9\b.*(pidfd|process)/],
+  ] as const
+) {
+  Deno.test(`checkpoint() refuses a descriptor for ${kind} by number and kind`, async () => {
+    await refused([built("tests/fd_other"), kind], words);
+  });
+}
+
+Deno.test("checkpoint() refuses a child that has its parent's memory, and saves the parent", async () => {
+  await using dir = await TempDir.make();
+  await using target = Target.launch([built("tests/vfork_child")], { dir: dir.join("ckpt") });
+  await target.waitFor("READY\n");
+  await target.waitForError(/vfork.*\n/);
+  assertEquals(pathsBelow(target.job), []);
+  await target.checkpoint();
+  await target.send("go\n");
+  await target.succeed();
+});
+
+Deno.test("checkpoint() says that there is not enough address space, and lets the program go on", async () => {
+  await refused([built("tests/limits"), "memory"], /not enough address space/);
+});
+
+Deno.test("checkpoint() makes the directory that CKPT_DIR names", async () => {
+  await using dir = await TempDir.make();
+  await using target = Target.launch([built("tests/vdso")], { dir: dir.join("new") });
+  await target.waitFor("READY\n");
+  const image = await target.checkpoint();
+  const mode = (path: string) => Deno.statSync(path).mode! & 0o777;
+  assertEquals(mode(image), 0o700);
+  for (const entry of Deno.readDirSync(image)) {
+    if (entry.isFile) assertEquals(mode(`${image}/${entry.name}`), 0o600);
+  }
+  await target.send("go\n");
+  await target.succeed();
+});
+
+Deno.test("checkpoint() refuses a CKPT_DIR whose parent is missing", async () => {
+  await refused([built("tests/vdso")], /No such file or directory/, {
+    CKPT_DIR: "/no/such/place",
+  });
+});
+
+Deno.test("checkpoint() resolves CKPT_DIR when the program starts", async () => {
+  await using dir = await TempDir.make();
+  await using target = Target.launch([built("tests/process_settings"), dir.join("elsewhere")], {
+    dir: "ckpt",
+    cwd: dir.path,
+  });
+  await target.waitFor("READY\n");
+  Deno.kill(target.pid, "SIGUSR2");
+  await eventually("the image", () => imagesOf(dir.join("ckpt/job")).length === 1);
+  await target.send("go\n");
+  await target.succeed();
+});
+
+testUnless(
+  userObstacle,
+  "checkpoint() says that it may not write there",
+  async () => {
+    await using dir = await TempDir.make();
+    await Deno.mkdir(dir.join("closed"), { mode: 0o755 });
+    await using target = Target.launch([built("tests/vdso")], {
+      dir: dir.join("closed"),
+      as: "user",
+    });
+    await target.waitFor("READY\n");
+    Deno.kill(target.pid, "SIGUSR2");
+    await target.waitForError("Permission denied");
+    assert(target.stderr.text.includes(dir.join("closed")), target.stderr.text);
+    assertEquals([...Deno.readDirSync(dir.join("closed"))], []);
+    await target.send("go\n");
+    await target.succeed();
+  },
+);
+
+testUnless(
+  !isRoot && "only root can mount a small file system",
+  "checkpoint() on a full disk keeps earlier images whole and the program running",
+  async () => {
+    await using dir = await TempDir.make();
+    const disk = dir.join("disk");
+    await Deno.mkdir(disk);
+    assertEquals(
+      (await run(["mount", "-t", "tmpfs", "-o", "size=6m,mode=777", "none", disk])).code,
+      0,
+    );
+    try {
+      await using target = Target.launch([built("tests/big_memory"), "4"], { dir: disk });
+      await target.waitFor("READY\n");
+      const image = await target.checkpoint();
+      const before = pathsBelow(disk);
+      const [core] = pathsBelow(image).filter((path) => path.endsWith(".core"));
+      const bytes = await Deno.readFile(core!);
+      Deno.kill(target.pid, "SIGUSR2");
+      await target.waitForError("No space left on device");
+      assertEquals(pathsBelow(disk), before);
+      assertEquals(await Deno.readFile(core!), bytes);
+      await target.ping();
+      await target.kill();
+      await using again = Target.restart(image);
+      await again.send("go\n");
+      await again.succeed();
+    } finally {
+      assertEquals((await run(["umount", disk])).code, 0);
+    }
+  },
+);
+
+Deno.test("checkpoint() under a file size limit fails in words, not by SIGXFSZ", async () => {
+  await using dir = await TempDir.make();
+  await using target = Target.launch(
+    ["prlimit", "--fsize=1000000", built("tests/big_memory"), "4"],
+    { dir: dir.join("ckpt") },
+  );
+  await target.waitFor("READY\n");
+  Deno.kill(target.pid, "SIGUSR2");
+  await target.waitForError("File too large");
+  assertEquals(pathsBelow(dir.join("ckpt/job")), []);
+  await target.send("go\n");
+  await target.succeed();
+});
+
+Deno.test("checkpoint() that is killed in the middle of writing leaves earlier images whole", async () => {
+  await using dir = await TempDir.make();
+  await using target = Target.launch([built("tests/big_memory"), "200"], { dir: dir.join("ckpt") });
+  await target.waitFor("READY\n");
+  const image = await target.checkpoint();
+  Deno.kill(target.pid, "SIGUSR2");
+  await eventually("writing has begun", () => {
+    return pathsBelow(target.job).some((path) => {
+      try {
+        return !path.startsWith(image) && Deno.statSync(path).isFile &&
+          Deno.statSync(path).blocks! > 100;
+      } catch {
+        return false;
+      }
+    });
+  });
+  await target.kill();
+  assertEquals(imagesOf(target.job), [image]);
+  await using again = Target.restart(target.job);
+  await again.ping();
+  const next = await again.checkpoint();
+  assertEquals(next, image.replace("000001", "000002"));
+  await again.send("go\n");
+  await again.succeed();
+  assertEquals(
+    [...Deno.readDirSync(target.job)].map((entry) => entry.name)
+      .filter((name) => !name.startsWith(".")).sort(),
+    ["000001.ckpt", "000002.ckpt", "latest"],
+  );
+});
+
+Deno.test("libckpt.so prints nothing and changes nothing for a program that asks for nothing", async () => {
+  await using dir = await TempDir.make();
+  const env = { LD_PRELOAD: built("libckpt.so"), CKPT_DIR: dir.join("ckpt") };
+  const words = Object.entries(env).map(([name, value]) => `${name}=${value}`);
+  const script =
+    "grep -E '^(SigBlk|SigPnd|Threads|Umask)' /proc/self/status; ls /proc/self/fd | wc -l; umask";
+  for (const as of everyone) {
+    const bare = await run([...asUser(as), "sh", "-c", script]);
+    const under = await run([...asUser(as), "env", ...words, "sh", "-c", script]);
+    assertEquals(under, bare);
+  }
+  assertEquals(pathsBelow(dir.path), []);
+});
+
+Deno.test("CKPT_SIGNAL chooses another signal", async () => {
+  await using dir = await TempDir.make();
+  await using target = Target.launch([built("tests/vdso")], {
+    dir: dir.join("ckpt"),
+    env: { CKPT_SIGNAL: "30" },
+  });
+  await target.waitFor("READY\n");
+  Deno.kill(target.pid, "SIGPWR");
+  await eventually("an image", () => imagesOf(target.job).length === 1);
+  Deno.kill(target.pid, "SIGUSR2");
+  assertEquals((await target.end()).signal, "SIGUSR2");
+});

@@ -1,0 +1,47 @@
+import { assert, assertEquals, assertMatch } from "@std/assert";
+import { join } from "@std/path";
+import { built, root, TempDir, testUnless } from "./support.ts";
+import { Target } from "./target.ts";
+
+function numbers(text: string): string[] {
+  return text.match(/^[0-9a-f]{16}$/gm) ?? [];
+}
+
+Deno.test("examples/reseed.c: restarted copies draw other numbers than the program itself", async () => {
+  await using dir = await TempDir.make();
+  await using target = Target.launch([built("tests/reseed"), "200", "5"], {
+    dir: dir.join("ckpt"),
+  });
+  await target.waitFor("\n");
+  const image = await target.checkpoint();
+  await target.end();
+  const before = new Set(numbers(target.stdout.text));
+  assertEquals(before.size, 200);
+  const copies: string[][] = [];
+  for (let i = 0; i < 2; i++) {
+    await using again = Target.restart(image);
+    assertEquals((await again.end()).code, 0);
+    copies.push(numbers(again.stdout.text));
+  }
+  assert(copies.flat().every((number) => !before.has(number)));
+  assert(copies[0]!.at(-1) !== copies[1]!.at(-1));
+});
+
+const python = "/usr/bin/python3";
+const noPython = await Deno.stat(python).then(() => false as const, () => `${python} is missing`);
+
+testUnless(noPython, "examples/branch.py: saves itself and goes on from there", async () => {
+  await using dir = await TempDir.make();
+  const script = join(root, "native/examples/branch.py");
+  await using target = Target.launch([python, script], { dir: dir.join("ckpt") });
+  assertEquals((await target.end()).code, 0, target.stderr.text);
+  assertMatch(target.stdout.text, /^saved 100000 \d+\n$/);
+  const seen = new Set([target.stdout.text.split(" ")[2]]);
+  for (let i = 0; i < 2; i++) {
+    await using again = Target.restart(target.job);
+    assertEquals((await again.end()).code, 0, again.stderr.text);
+    assertMatch(again.stdout.text, /^restarted 100000 \d+\n$/);
+    seen.add(again.stdout.text.split(" ")[2]);
+  }
+  assertEquals(seen.size, 3);
+});

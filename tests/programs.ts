@@ -1,0 +1,247 @@
+/**
+ * Programs that nobody here wrote: each runs once undisturbed, and once with three checkpoints at random
+ * moments, each followed by kill -9 and a restart. Every file that the two runs leave must be equal, byte for
+ * byte. Done as the user who calls, and when that is root also as an ordinary user.
+ *
+ *     deno run -A tests/programs.ts [--seed=N] [--only=NAME] [--user=root|ordinary|both]
+ *
+ * @module
+ */
+import { parseArgs } from "@std/cli/parse-args";
+import { join, resolve } from "@std/path";
+import { delay } from "@std/async/delay";
+import { type Job, launch, restart } from "../mod.ts";
+import { type Workload, workloads } from "./programs_table.ts";
+
+const ORDINARY_ID = 1000;
+const MOMENTS = 3;
+
+/** mulberry32: the same moments again for the same seed. */
+function randomFrom(seed: number): () => number {
+  let state = seed >>> 0;
+  return () => {
+    state = (state + 0x6d2b79f5) >>> 0;
+    let mixed = Math.imul(state ^ (state >>> 15), state | 1);
+    mixed ^= mixed + Math.imul(mixed ^ (mixed >>> 7), mixed | 61);
+    return ((mixed ^ (mixed >>> 14)) >>> 0) / 2 ** 32;
+  };
+}
+
+async function sh(command: string, cwd: string): Promise<void> {
+  const { success, stderr } = await new Deno.Command("sh", {
+    args: ["-ec", command],
+    cwd,
+    env: { LC_ALL: "C" },
+    stdin: "null",
+  }).output();
+  if (!success) throw new Error(`"${command}" failed: ${new TextDecoder().decode(stderr).trim()}`);
+}
+
+async function isInstalled(program: string): Promise<boolean> {
+  return (await new Deno.Command("sh", { args: ["-c", `command -v ${program}`] }).output()).success;
+}
+
+/** Installs what a workload needs; gives the reason when that cannot be. */
+async function whyNot({ needs }: Workload): Promise<string | undefined> {
+  for (const [program, debianPackage] of Object.entries(needs)) {
+    if (await isInstalled(program)) continue;
+    if (Deno.uid() !== 0) return `${program} is not installed`;
+    await new Deno.Command("apt-get", {
+      args: ["install", "-y", "-q", "--no-install-recommends", debianPackage],
+      env: { DEBIAN_FRONTEND: "noninteractive" },
+    }).output();
+    if (!await isInstalled(program)) return `${debianPackage} cannot be installed`;
+  }
+}
+
+async function makeInputs(workload: Workload, input: string): Promise<void> {
+  await Deno.mkdir(input);
+  for (const [name, text] of Object.entries(workload.inputs ?? {})) {
+    await Deno.writeTextFile(join(input, name), text);
+  }
+  if (workload.prepare) await sh(workload.prepare, input);
+}
+
+/** The first difference between two directories, none when they are equal. */
+async function difference(one: string, other: string): Promise<string | undefined> {
+  const { success, stdout, stderr } = await new Deno.Command("diff", {
+    args: ["-rq", one, other],
+    env: { LC_ALL: "C" },
+  }).output();
+  if (success) return;
+  return new TextDecoder().decode(stdout.length > 0 ? stdout : stderr).trim();
+}
+
+/** Three random fractions of a run, far enough apart to be moments of their own. */
+function moments(random: () => number): number[] {
+  return Array.from(
+    { length: MOMENTS },
+    (_, i) => 0.03 + (i + 0.05 + 0.9 * random()) * 0.82 / MOMENTS,
+  );
+}
+
+/** Runs to the end through three checkpoints; false when the program ended before the last of them. */
+async function runDisturbed(
+  workload: Workload,
+  { cwd, dir, seconds, at, random }: {
+    cwd: string;
+    dir: string;
+    seconds: number;
+    at: number[];
+    random: () => number;
+  },
+): Promise<boolean> {
+  const streams = { stdin: "null", stdout: "null", stderr: "null" } as const;
+  let job: Job = await launch(["sh", "-c", `exec ${workload.command} 2> err`], {
+    ...streams,
+    cwd,
+    dir,
+    name: "job",
+    env: { LC_ALL: "C" },
+  });
+  let done = 0;
+  for (const moment of at) {
+    await delay((moment - done) * seconds * 1000);
+    done = moment;
+    if (await hasEnded(job)) return false;
+    const image = await job.checkpoint({ kill: workload.inPlace ?? false });
+    if (!workload.inPlace) {
+      // What it does from here on is lost, and must be done again without a trace.
+      await delay(random() * 0.1 * seconds * 1000);
+      await job.kill("SIGKILL");
+    }
+    await job.status;
+    job = await restart(image, streams);
+  }
+  const status = await job.status;
+  if (!status.success) {
+    const words = await Deno.readTextFile(join(cwd, "err"));
+    throw new Error(`ended with status ${status.code}: ${words.slice(0, 300)}`);
+  }
+  return true;
+}
+
+async function hasEnded(job: Job): Promise<boolean> {
+  return await Promise.race([job.status.then(() => true), delay(0).then(() => false)]);
+}
+
+/** One line about one workload, as whoever runs this. */
+async function tryWorkload(
+  workload: Workload,
+  work: string,
+  random: () => number,
+): Promise<string> {
+  await makeInputs(workload, join(work, "input"));
+  const undisturbed = join(work, "undisturbed");
+  await Deno.mkdir(undisturbed);
+  const start = performance.now();
+  await sh(`exec ${workload.command} 2> err`, undisturbed);
+  let seconds = (performance.now() - start) / 1000;
+  for (let attempt = 1;; attempt++) {
+    const cwd = join(work, `disturbed-${attempt}`);
+    await Deno.mkdir(cwd);
+    const at = moments(random);
+    const dir = join(work, `ckpt-${attempt}`);
+    if (!await runDisturbed(workload, { cwd, dir, seconds, at, random })) {
+      // The undisturbed run met a slower machine: nearer moments.
+      if (attempt === 4) throw new Error(`is too quick for ${MOMENTS} moments`);
+      seconds *= 0.6;
+      continue;
+    }
+    const found = await difference(undisturbed, cwd);
+    if (found) throw new Error(found);
+    const when = at.map((moment) => `${Math.round(moment * 100)} %`).join(", ");
+    return `${seconds.toFixed(1)} s, restarted at ${when}`;
+  }
+}
+
+async function runAll(user: string, seed: number, only: string | undefined): Promise<number[]> {
+  let passed = 0, failed = 0;
+  for (const [index, workload] of workloads.entries()) {
+    if (only !== undefined && workload.name !== only) continue;
+    const missing = await whyNot(workload);
+    if (missing) {
+      console.log(`skipped ${workload.name} as ${user}: ${missing}`);
+      continue;
+    }
+    const work = await Deno.makeTempDir({ prefix: "ckpt-programs-" });
+    try {
+      const words = await tryWorkload(workload, work, randomFrom(seed * 1000 + index));
+      console.log(`ok ${workload.name} as ${user}: ${words}`);
+      passed++;
+    } catch (error) {
+      console.log(
+        `FAILED ${workload.name} as ${user}: ${error instanceof Error ? error.message : error}`,
+      );
+      failed++;
+    } finally {
+      await Deno.remove(work, { recursive: true });
+    }
+  }
+  return [passed, failed];
+}
+
+/** The same program again, as an ordinary user, its lines passed through. */
+async function runAsOrdinaryUser(args: string[]): Promise<number[]> {
+  const home = await Deno.makeTempDir({ prefix: "ckpt-home-" });
+  try {
+    await Deno.chown(home, ORDINARY_ID, ORDINARY_ID);
+    const script = resolve(import.meta.dirname!, "programs.ts");
+    const drop = [`--reuid=${ORDINARY_ID}`, `--regid=${ORDINARY_ID}`, "--clear-groups"];
+    const own = [Deno.execPath(), "run", "-A", "--no-check", script, "--user=ordinary", ...args];
+    const mayEnter = await new Deno.Command("setpriv", { args: [...drop, "test", "-r", script] })
+      .output();
+    if (!mayEnter.success) {
+      console.log(
+        `skipped the part as an ordinary user: uid ${ORDINARY_ID} may not read ${script}`,
+      );
+      return [0, 0];
+    }
+    const child = new Deno.Command("setpriv", {
+      args: [...drop, ...own],
+      cwd: resolve(import.meta.dirname!, ".."),
+      env: { HOME: home, DENO_DIR: join(home, "deno") },
+      stdin: "null",
+      stdout: "piped",
+    }).spawn();
+    let text = "";
+    for await (const part of child.stdout.pipeThrough(new TextDecoderStream())) {
+      text += part;
+      await Deno.stdout.write(new TextEncoder().encode(part));
+    }
+    await child.status;
+    const total = /(\d+) passed, (\d+) failed\s*$/.exec(text);
+    if (total) return [Number(total[1]), Number(total[2])];
+    console.log("FAILED: the run as an ordinary user ended without a total");
+    return [0, 1];
+  } finally {
+    await Deno.remove(home, { recursive: true });
+  }
+}
+
+async function main(words: string[]): Promise<number> {
+  const options = parseArgs(words, { string: ["seed", "only", "user"] });
+  const seed = Number(options.seed ?? crypto.getRandomValues(new Uint16Array(1))[0]);
+  const only = options.only as string | undefined;
+  const user = (options.user ?? "both") as string;
+  const isRoot = Deno.uid() === 0;
+  console.log(`seed ${seed}`);
+  const totals: number[][] = [];
+  if (user !== "ordinary" || !isRoot) {
+    totals.push(await runAll(isRoot ? "root" : "an ordinary user", seed, only));
+  }
+  if (user !== "root" && isRoot) {
+    totals.push(
+      await runAsOrdinaryUser([`--seed=${seed}`, ...only === undefined ? [] : [`--only=${only}`]]),
+    );
+  }
+  const passed = totals.reduce((sum, [count]) => sum + count!, 0);
+  const failed = totals.reduce((sum, [, count]) => sum + count!, 0);
+  // The part as an ordinary user says whose total it is; the last line is the one over all.
+  console.log(
+    `${user === "ordinary" ? "as an ordinary user: " : ""}${passed} passed, ${failed} failed`,
+  );
+  return failed > 0 || passed === 0 ? 1 : 0;
+}
+
+if (import.meta.main) Deno.exit(await main(Deno.args));

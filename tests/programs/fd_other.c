@@ -1,0 +1,60 @@
+/* fd_other KIND: holds a descriptor of that kind as number 9. */
+#include <fcntl.h>
+#include <poll.h>
+#include <sys/epoll.h>
+#include <sys/eventfd.h>
+#include <sys/inotify.h>
+#include <sys/mman.h>
+#include <sys/socket.h>
+#include <sys/syscall.h>
+
+#include "check.h"
+
+/* It watches a descriptor that has become another one, while what it was lives on. */
+static int epoll_on_a_reused_number(void) {
+  struct epoll_event event = {.events = EPOLLIN};
+  int set = epoll_create1(0), watched = eventfd(0, 0);
+  CHECK(epoll_ctl(set, EPOLL_CTL_ADD, watched, &event) == 0);
+  CHECK(dup(watched) >= 0 && close(watched) == 0 && eventfd(0, 0) == watched);
+  return set;
+}
+
+static int with_descriptor_in_flight(void) {
+  int pair[2];
+  union {
+    struct cmsghdr head;
+    char bytes[CMSG_SPACE(sizeof(int))];
+  } control = {
+      .head = {.cmsg_len = CMSG_LEN(sizeof(int)), .cmsg_level = SOL_SOCKET, .cmsg_type = SCM_RIGHTS}};
+  int passed = 1;
+  struct iovec piece = {"x", 1};
+  struct msghdr message = {
+      .msg_iov = &piece, .msg_iovlen = 1, .msg_control = &control, .msg_controllen = sizeof control};
+  memcpy(CMSG_DATA(&control.head), &passed, sizeof passed);
+  CHECK(socketpair(AF_UNIX, SOCK_STREAM, 0, pair) == 0 && sendmsg(pair[1], &message, 0) == 1);
+  return pair[0];
+}
+
+static int open_kind(const char *kind) {
+  if (strcmp(kind, "socket") == 0)
+    return socket(AF_NETLINK, SOCK_RAW, 0);
+  if (strcmp(kind, "in-flight") == 0)
+    return with_descriptor_in_flight();
+  if (strcmp(kind, "epoll") == 0)
+    return epoll_on_a_reused_number();
+  if (strcmp(kind, "inotify") == 0)
+    return inotify_init1(0);
+  if (strcmp(kind, "pidfd") == 0)
+    return (int)syscall(SYS_pidfd_open, getppid(), 0);
+  FAIL("no such kind: %s", kind);
+}
+
+int main(int argc, char **argv) {
+  CHECK(argc == 2);
+  int fd = open_kind(argv[1]);
+  CHECK(fd >= 0 && dup2(fd, 9) == 9 && (fd == 9 || close(fd) == 0));
+  ready();
+  wait_for_go();
+  CHECK(fcntl(9, F_GETFD) == 0);
+  success();
+}

@@ -1,0 +1,57 @@
+/* What madvise and mlock said about a mapping holds after a restart, as the VmFlags of smaps show it. */
+#include <stdbool.h>
+#include <sys/mman.h>
+
+#include "check.h"
+
+#define SIZE (16 * 4096ul)
+
+static bool has_flag(const void *address, const char *flag) {
+  FILE *smaps = fopen("/proc/self/smaps", "re");
+  CHECK(smaps);
+  char line[1024];
+  bool inside = false, found = false;
+  while (fgets(line, sizeof line, smaps)) {
+    unsigned long start, end;
+    if (sscanf(line, "%lx-%lx ", &start, &end) == 2)
+      inside = start <= (unsigned long)address && (unsigned long)address < end;
+    else if (inside && strncmp(line, "VmFlags:", 8) == 0)
+      found = strstr(line + 8, flag) != NULL;
+  }
+  CHECK(fclose(smaps) == 0);
+  return found;
+}
+
+int main(void) {
+  static const struct {
+    int advice;
+    const char *flag;
+  } rows[] = {{MADV_DONTFORK, " dc"},  {MADV_WIPEONFORK, " wf"}, {MADV_DONTDUMP, " dd"},
+              {MADV_RANDOM, " rr"},    {MADV_SEQUENTIAL, " sr"}, {MADV_HUGEPAGE, " hg"},
+              {MADV_NOHUGEPAGE, " nh"}};
+  enum { ROWS = sizeof rows / sizeof *rows };
+  char *areas[ROWS];
+  bool supported[ROWS];
+  for (size_t i = 0; i < ROWS; i++) {
+    areas[i] = mmap(NULL, SIZE, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+    CHECK(areas[i] != MAP_FAILED);
+    memset(areas[i], 'A' + (int)i, SIZE);
+    supported[i] = madvise(areas[i], SIZE, rows[i].advice) == 0;
+  }
+  char *locked = mmap(NULL, SIZE, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+  CHECK(locked != MAP_FAILED);
+  memset(locked, 'l', SIZE);
+  bool held = mlock(locked, SIZE) == 0;
+
+  ready();
+  wait_for_go();
+
+  for (size_t i = 0; i < ROWS; i++) {
+    CHECK(areas[i][0] == 'A' + (int)i && areas[i][SIZE - 1] == 'A' + (int)i);
+    if (supported[i] && !has_flag(areas[i], rows[i].flag))
+      FAIL("flag%s is gone", rows[i].flag);
+  }
+  CHECK(!held || has_flag(locked, " lo"));
+  CHECK(locked[SIZE - 1] == 'l');
+  success();
+}

@@ -1,0 +1,228 @@
+import { assert, assertEquals, assertMatch } from "@std/assert";
+import { basename } from "@std/path";
+import { checksum } from "../src/checksum.ts";
+import { built, isRoot, run, type RunResult, TempDir, testUnless } from "./support.ts";
+import { coreOf, Target, userObstacle, type Who } from "./target.ts";
+
+/** An image of a small program that was killed. */
+async function makeImage(dir: TempDir, as: Who = "self"): Promise<string> {
+  await using target = Target.launch([built("tests/backtrace")], {
+    dir: dir.join("ckpt"),
+    cwd: dir.path,
+    as,
+  });
+  await target.waitFor("READY\n");
+  const image = await target.checkpoint();
+  await target.kill();
+  return image;
+}
+
+const restartProgram = built("restart");
+
+function restart(...words: string[]): Promise<RunResult> {
+  return run([restartProgram, ...words]);
+}
+
+/** One line or more that says what is wrong, status 1, nothing on standard output. */
+function assertRefused(result: RunResult, what: string, words?: RegExp): void {
+  assertEquals(result.code, 1, `${what}: status ${result.code}, ${result.stderr}`);
+  assertEquals(result.stdout, "", what);
+  assertMatch(result.stderr, /^restart: .+\n/, what);
+  if (words) assertMatch(result.stderr, words, what);
+}
+
+/** Runs many restarts, a few at a time; each gets its own copy of the core to spoil. */
+async function each(
+  count: number,
+  work: (index: number, core: string) => Promise<void>,
+  dir: TempDir,
+) {
+  let next = 0;
+  const name = basename(coreOf(dir.join("ckpt/job/000001.ckpt")));
+  const worker = async (number: number) => {
+    const image = dir.join(`copy-${number}`);
+    await Deno.mkdir(image, { mode: 0o700 });
+    while (next < count) await work(next++, `${image}/${name}`);
+  };
+  await Promise.all([0, 1, 2, 3].map(worker));
+}
+
+interface Layout {
+  fileSize: number;
+  dataOffset: number;
+  dataSize: number;
+  notesOffset: number;
+}
+
+function layoutOf(bytes: Uint8Array): Layout {
+  const view = new DataView(bytes.buffer, bytes.byteOffset);
+  const number = (offset: number) => Number(view.getBigUint64(64 + offset, true));
+  return {
+    fileSize: number(16),
+    dataOffset: number(24),
+    dataSize: number(32),
+    notesOffset: number(40),
+  };
+}
+
+Deno.test("restart() with wrong words says how it is used and exits with 2", async () => {
+  for (
+    const words of [[], ["--no-such-option", "x"], ["a", "b"], ["--pid=sometimes", "x"], [
+      "--files=maybe",
+      "x",
+    ]]
+  ) {
+    const { code, stdout, stderr } = await restart(...words);
+    assertEquals(code, 2, `${words}: ${stderr}`);
+    assertEquals(stdout, "");
+    assert(stderr.length > 0);
+  }
+});
+
+Deno.test("restart() refuses an image that is missing, empty or no image", async () => {
+  await using dir = await TempDir.make();
+  assertRefused(await restart(dir.join("missing")), "missing", /No such file/);
+  await Deno.mkdir(dir.join("empty"));
+  assertRefused(await restart(dir.join("empty")), "empty directory");
+  await Deno.writeFile(dir.join("1.core"), new Uint8Array());
+  assertRefused(await restart(dir.join("1.core")), "empty file");
+  await Deno.writeTextFile(dir.join("2.core"), "no image at all\n".repeat(10_000));
+  assertRefused(await restart(dir.join("2.core")), "text");
+  await Deno.copyFile(built("count"), dir.join("3.core"));
+  assertRefused(await restart(dir.join("3.core")), "an executable");
+});
+
+Deno.test("restart() refuses an image that is cut off anywhere", async () => {
+  await using dir = await TempDir.make();
+  const bytes = await Deno.readFile(coreOf(await makeImage(dir)));
+  const { notesOffset } = layoutOf(bytes);
+  const lengths = new Set<number>();
+  for (let i = 0; i < 256; i++) lengths.add(i);
+  for (let i = 0; i < 128; i++) {
+    lengths.add(Math.floor(bytes.length * i / 128));
+    lengths.add(bytes.length - 1 - i);
+    lengths.add(notesOffset - 64 + i);
+  }
+  const list = [...lengths];
+  await each(list.length, async (index, core) => {
+    await Deno.writeFile(core, bytes.subarray(0, list[index]!), { mode: 0o600 });
+    assertRefused(await restart(core), `cut at ${list[index]}`);
+  }, dir);
+});
+
+Deno.test("restart() refuses an image with bytes behind its end", async () => {
+  await using dir = await TempDir.make();
+  const core = coreOf(await makeImage(dir));
+  await Deno.writeFile(core, new Uint8Array(1), { append: true });
+  assertRefused(await restart(core), "one byte more");
+});
+
+Deno.test("restart() refuses an image with a byte flipped in headers, notes or memory", async () => {
+  await using dir = await TempDir.make();
+  const bytes = await Deno.readFile(coreOf(await makeImage(dir)));
+  const { dataOffset, dataSize, notesOffset, fileSize } = layoutOf(bytes);
+  assertEquals(fileSize, bytes.length);
+  const places: number[] = [];
+  for (let i = 0; i < 256; i++) places.push(i);
+  for (let i = 256; i < dataOffset; i += 509) places.push(i);
+  for (let i = 0; i < 40; i++) places.push(dataOffset + Math.floor(dataSize * i / 40));
+  for (let i = notesOffset; i < bytes.length; i += 13) places.push(i);
+  await each(places.length, async (index, core) => {
+    const place = places[index]!;
+    const spoiled = bytes.slice();
+    spoiled[place]! ^= 1 << (place % 8);
+    await Deno.writeFile(core, spoiled, { mode: 0o600 });
+    assertRefused(await restart(core), `bit flipped at ${place} (notes at ${notesOffset})`);
+  }, dir);
+});
+
+/** Changes the header and makes its checksum right again. */
+async function rewriteHeader(core: string, change: (view: DataView) => void): Promise<void> {
+  const bytes = await Deno.readFile(core);
+  const view = new DataView(bytes.buffer);
+  change(view);
+  const size = view.getUint32(64 + 12, true);
+  const at = 64 + size - 4;
+  view.setUint32(at, 0, true);
+  view.setUint32(at, checksum(bytes.subarray(0, 64 + size)), true);
+  await Deno.writeFile(core, bytes, { mode: 0o600 });
+}
+
+Deno.test("restart() refuses an image of another architecture", async () => {
+  await using dir = await TempDir.make();
+  const core = coreOf(await makeImage(dir));
+  await rewriteHeader(core, (view) => view.setUint16(18, 183, true));
+  assertRefused(await restart(core), "aarch64", /architecture|machine|aarch64|x86/i);
+});
+
+Deno.test("restart() refuses an image of a newer format", async () => {
+  await using dir = await TempDir.make();
+  const core = coreOf(await makeImage(dir));
+  await rewriteHeader(core, (view) => view.setUint32(64 + 8, 99, true));
+  assertRefused(await restart(core), "version 99", /99|newer/);
+});
+
+Deno.test("restart() accepts a header that was rewritten without a change", async () => {
+  await using dir = await TempDir.make();
+  const image = await makeImage(dir);
+  await rewriteHeader(coreOf(image), () => {});
+  await using again = Target.restart(image);
+  await again.send("go\n");
+  await again.succeed();
+});
+
+testUnless(
+  userObstacle,
+  "restart() refuses an image of another owner unless told otherwise",
+  async () => {
+    await using dir = await TempDir.make();
+    const image = await makeImage(dir, "user");
+    assertRefused(await restart(image), "uid 1000", /user 1000.*--any-owner/);
+    await using again = Target.restart(image, { options: ["--any-owner"] });
+    await again.ping();
+    const status = await Deno.readTextFile(`/proc/${again.programPid}/status`);
+    assertMatch(status, /^Uid:\t1000\t1000\t1000\t1000$/m);
+    await again.send("go\n");
+    await again.succeed();
+  },
+);
+
+testUnless(
+  !isRoot && "only root can give files away",
+  "restart() refuses a user's image that claims to be root's",
+  async () => {
+    await using dir = await TempDir.make();
+    const image = await makeImage(dir);
+    await Deno.chown(coreOf(image), 1000, 1000);
+    assertRefused(await restart("--any-owner", image), "uid 1000", /user 1000.*user 0/);
+  },
+);
+
+Deno.test("restart() --pid=same refuses while the program still runs", async () => {
+  await using dir = await TempDir.make();
+  await using target = Target.launch([built("tests/backtrace")], { dir: dir.join("ckpt") });
+  await target.waitFor("READY\n");
+  const image = await target.checkpoint();
+  assertRefused(
+    await restart("--pid=same", image),
+    "the original runs",
+    new RegExp(`${target.pid}`),
+  );
+  await target.ping();
+  await target.send("go\n");
+  await target.succeed();
+});
+
+Deno.test("restart() beside the running program works in a namespace of its own", async () => {
+  await using dir = await TempDir.make();
+  await using target = Target.launch([built("tests/process_pid")], { dir: dir.join("ckpt") });
+  await target.waitFor("READY\n");
+  const image = await target.checkpoint();
+  await using again = Target.restart(image, { options: ["--pid=namespace"] });
+  await again.ping();
+  await target.ping();
+  await again.send("go\n");
+  await again.succeed();
+  await target.send("go\n");
+  await target.succeed();
+});

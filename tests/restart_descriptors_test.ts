@@ -1,0 +1,157 @@
+import { assert, assertEquals, assertStringIncludes } from "@std/assert";
+import { roundtrips } from "./roundtrip.ts";
+import { built, eventually, isInstalled, run, TempDir, testUnless } from "./support.ts";
+import { asUser, everyone, imagesOf, Target } from "./target.ts";
+import { descendants } from "./process.ts";
+
+roundtrips([
+  {
+    does: "leads duplicates of 0-2 to its own",
+    program: "fd_stdio",
+    go: "go\n!",
+  },
+  {
+    does: "brings back files with offset, flags and sharing",
+    program: "fd_files",
+    args: (dir) => [dir.join("files")],
+  },
+  {
+    does: "brings back a directory in the middle of being read",
+    program: "fd_directory",
+    args: (dir) => [dir.join("many")],
+  },
+  { does: "brings back devices", program: "fd_devices" },
+  { does: "brings back pipes within the process", program: "fd_pipe" },
+  { does: "brings back event descriptors", program: "fd_eventfd" },
+  { does: "brings back epoll sets", program: "fd_epoll" },
+  { does: "brings back pairs of sockets", program: "fd_socketpair" },
+  {
+    does: "brings back sockets that listen and datagram sockets, and resets connections",
+    program: "fd_inet",
+  },
+  { does: "brings back memfds, O_PATH descriptors and its own pidfd", program: "fd_memfd" },
+  { does: "brings back timer descriptors", program: "fd_timerfd" },
+  { does: "brings back signal descriptors", program: "fd_signalfd" },
+  {
+    does: "brings back files that were deleted",
+    program: "fd_deleted",
+    args: (dir) => [dir.join("no-name")],
+  },
+  { does: "brings back file locks", program: "fd_locks", args: (dir) => [dir.join("locked")] },
+]);
+
+for (const as of everyone) {
+  Deno.test(`restart() leaves closed what was closed, as ${as}`, async () => {
+    await using dir = await TempDir.make();
+    const report = dir.join("report");
+    const told = (words: string) =>
+      eventually(
+        words,
+        () => Deno.readTextFile(report).then((text) => text === words, () => false),
+      );
+    await using first = Target.launch([built("tests/fd_closed_stdio"), report], {
+      dir: dir.join("ckpt"),
+      cwd: dir.path,
+      as,
+    });
+    await told("READY\n");
+    await first.waitUntilAsleep();
+    const image = await first.checkpoint();
+    await first.kill();
+    await using again = Target.restart(image, { as });
+    await again.waitUntilStarted();
+    Deno.kill(again.pid, "SIGUSR1");
+    const { code } = await again.end();
+    assertEquals(await Deno.readTextFile(report), "EXIT-SUCCESS\n", again.stderr.text);
+    assertEquals(code, 0);
+  });
+
+  testUnless(
+    !await isInstalled("script") && "script is not installed",
+    `restart() gives the program its terminal again, as ${as}`,
+    async () => {
+      await using dir = await TempDir.make();
+      const onTerminal = (
+        command: string,
+      ) => [...asUser(as), "script", "-qec", command, "/dev/null"];
+      const launch = onTerminal(
+        `env LD_PRELOAD=${built("libckpt.so")} CKPT_DIR=${dir.join("ckpt")} CKPT_NAME=job ` +
+          built("tests/fd_terminal"),
+      );
+      const start = (command: string[]) =>
+        new Deno.Command(command[0]!, {
+          args: command.slice(1),
+          cwd: dir.path,
+          stdin: "piped",
+          stdout: "piped",
+          stderr: "inherit",
+        }).spawn();
+      const first = start(launch);
+      const program = await eventually("the program", () =>
+        descendants(first.pid).find((pid) => {
+          try {
+            return Deno.readTextFileSync(`/proc/${pid}/comm`) === "fd_terminal\n" &&
+              Deno.readTextFileSync(`/proc/${pid}/stat`).includes(") S ");
+          } catch {
+            return false;
+          }
+        }));
+      Deno.kill(program, "SIGUSR2");
+      await eventually("an image", () => imagesOf(dir.join("ckpt/job")).length === 1);
+      Deno.kill(program, "SIGKILL");
+      await first.stdin.close();
+      await first.output();
+      const again = start(onTerminal(`${built("restart")} ${dir.join("ckpt/job")}`));
+      const writer = again.stdin.getWriter();
+      await writer.write(new TextEncoder().encode("go\n"));
+      const { code, stdout } = await again.output();
+      await writer.close().catch(() => {});
+      const text = new TextDecoder().decode(stdout);
+      assertStringIncludes(text, "through tty");
+      assertStringIncludes(text, "EXIT-SUCCESS");
+      assertEquals(code, 0);
+    },
+  );
+}
+
+Deno.test("restart() gives the program its own files as 0-2 when it had files", async () => {
+  await using dir = await TempDir.make();
+  const [input, output] = [dir.join("in"), dir.join("out")];
+  await Deno.writeTextFile(input, "ping\nping\n");
+  const count = `${built("count")} 30 20 <${input} >${output} 2>&1`;
+  await using first = Target.launch(["sh", "-c", `exec ${count}`], { dir: dir.join("ckpt") });
+  await eventually(
+    "a few numbers",
+    () => Deno.readTextFile(output).then((text) => text.includes("5\n"), () => false),
+  );
+  const image = await first.checkpoint();
+  await first.kill();
+  await using again = Target.restart(image);
+  assertEquals((await again.end()).code, 0, again.stderr.text);
+  const numbers = Array.from({ length: 30 }, (_, i) => `${i + 1}\n`).join("");
+  assertEquals(await Deno.readTextFile(output), `${numbers}done\n`);
+  assertEquals(again.stdout.text, "");
+});
+
+Deno.test("restart() connects a program from a pipeline to its own pipeline", async () => {
+  await using dir = await TempDir.make();
+  await using first = Target.launch([built("tests/vdso")], { dir: dir.join("ckpt") });
+  await first.waitFor("READY\n");
+  const image = await first.checkpoint();
+  await first.kill();
+  const { code, stdout } = await run(["sh", "-c", `echo go | ${built("restart")} ${image} | cat`]);
+  assertEquals(code, 0);
+  assertEquals(stdout, "EXIT-SUCCESS\n");
+  assert(imagesOf(first.job).length === 1);
+});
+
+Deno.test("restart() works when the soft limit leaves it no descriptor to open", async () => {
+  await using dir = await TempDir.make();
+  await using first = Target.launch([built("tests/vdso")], { dir: dir.join("ckpt") });
+  await first.waitFor("READY\n");
+  await first.checkpoint();
+  await first.kill();
+  const script = `echo go | (ulimit -Sn 3; exec ${built("restart")} ${first.job})`;
+  const { code, stdout, stderr } = await run(["sh", "-c", script]);
+  assertEquals({ code, stdout, stderr }, { code: 0, stdout: "EXIT-SUCCESS\n", stderr: "" });
+});

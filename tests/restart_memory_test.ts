@@ -1,0 +1,44 @@
+import { assert } from "@std/assert";
+import { roundtrips } from "./roundtrip.ts";
+import { built, TempDir } from "./support.ts";
+import { coreOf, Target } from "./target.ts";
+
+roundtrips([
+  {
+    does: "brings back contents and protections of memory",
+    program: "memory_contents",
+    pagemap: true,
+  },
+  { does: "brings back guard pages", program: "memory_guards", pagemap: true },
+  { does: "brings back a reservation of 16 TiB", program: "memory_reserved" },
+  { does: "leaves the stack able to grow", program: "memory_stack", pagemap: true },
+  { does: "brings back the heap and its break", program: "memory_heap", pagemap: true },
+  {
+    does: "brings back mappings of files with changed pages",
+    program: "memory_file",
+    args: (dir) => [dir.join("mapped")],
+    endsForGood: true,
+    pagemap: true,
+  },
+  {
+    does: "makes anonymous memory anonymous again",
+    program: "memory_anonymous",
+    pagemap: true,
+  },
+  { does: "brings back advice and locks on memory", program: "memory_advice" },
+  { does: "brings back how memory is locked, now and later", program: "memory_locked" },
+  { does: "brings back shared anonymous memory", program: "memory_shared", pagemap: true },
+  { does: "brings back 32 MiB without a flipped bit", program: "big_memory", args: () => ["32"] },
+]);
+
+Deno.test("checkpoint() spends no space on reservations", async () => {
+  await using dir = await TempDir.make();
+  await using target = Target.launch([built("tests/memory_reserved")], {
+    dir: dir.join("ckpt"),
+  });
+  await target.waitFor("READY\n");
+  const { size } = await Deno.stat(coreOf(await target.checkpoint()));
+  assert(size < 2 << 20, `the image has ${size} bytes`);
+  await target.send("go\n");
+  await target.succeed();
+});

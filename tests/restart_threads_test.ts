@@ -1,0 +1,80 @@
+import { assertEquals, assertMatch } from "@std/assert";
+import { attach, Image } from "../mod.ts";
+import { built, TempDir } from "./support.ts";
+import { roundtrips } from "./roundtrip.ts";
+import { Target } from "./target.ts";
+
+roundtrips([
+  { does: "brings back a second thread", program: "threads", args: () => ["1"] },
+  { does: "brings back threads that wait in every way", program: "threads", args: () => ["12"] },
+  {
+    does: "brings back threads of which another than the main one led",
+    program: "threads",
+    args: () => ["6", "elsewhere"],
+  },
+  { does: "brings back 200 threads", program: "threads", args: () => ["200"] },
+  { does: "brings back threads of unusual kinds and their mutexes", program: "thread_kinds" },
+]);
+
+Deno.test("restart() brings back 2,000 threads", async () => {
+  await using dir = await TempDir.make();
+  await using target = Target.launch([built("tests/threads"), "2000"], { dir: dir.join("ckpt") });
+  await target.waitFor("READY\n");
+  const image = await target.checkpoint();
+  await target.kill();
+  await using again = Target.restart(image);
+  await again.send("go\n");
+  await again.succeed();
+});
+
+Deno.test("an image tells its threads by id and name", async () => {
+  await using dir = await TempDir.make();
+  await using target = Target.launch([built("tests/threads"), "3"], { dir: dir.join("ckpt") });
+  await target.waitFor("READY\n");
+  const image = await Image.open(await target.checkpoint());
+  const names = image.processes[0]!.threads.map((thread) => thread.name).toSorted();
+  assertMatch(names.join(" "), /^threads worker-0 worker-1 worker-2$/);
+});
+
+Deno.test("checkpoint() of a process with threads answers every one of several requests", async () => {
+  await using dir = await TempDir.make();
+  await using target = Target.launch([built("tests/threads"), "8", "elsewhere"], {
+    dir: dir.join("ckpt"),
+  });
+  await target.waitFor("READY\n");
+  await using job = await attach(target.pid);
+  const asked = Array.from({ length: 6 }, () => {
+    Deno.kill(target.pid, "SIGUSR2"); // any thread may take it, and lead
+    return job.checkpoint();
+  });
+  const numbers = new Set((await Promise.all(asked)).map((image) => image.number));
+  assertEquals(numbers.size, 6);
+  await target.send("go\n");
+  await target.succeed();
+});
+
+function cpusOf(pid: number): string {
+  return /^Cpus_allowed_list:\s*(.*)$/m.exec(Deno.readTextFileSync(`/proc/${pid}/status`))![1]!;
+}
+
+Deno.test("restart() does not keep a program on the CPUs that it was only started with", async () => {
+  await using dir = await TempDir.make();
+  const first = cpusOf(Deno.pid).match(/\d+/)![0];
+  const command = ["taskset", "-c", first, built("tests/threads"), "1"];
+  await using target = Target.launch(command, { dir: dir.join("ckpt") });
+  await target.waitFor("READY\n");
+  assertEquals(cpusOf(target.pid), first);
+  const image = await target.checkpoint();
+  await target.kill();
+  await using again = Target.restart(image);
+  await again.ping();
+  assertEquals(cpusOf(again.programPid!), cpusOf(Deno.pid));
+  // Nor does an image of the restarted one take restart's for a choice of the program's.
+  const second = await again.checkpoint();
+  await again.kill();
+  await using last = Target.restart(second);
+  await last.ping();
+  assertEquals(cpusOf(last.programPid!), cpusOf(Deno.pid));
+  await last.send("go\n");
+  await last.succeed();
+});

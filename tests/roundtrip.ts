@@ -1,0 +1,112 @@
+/**
+ * Roundtrips: a test program is launched, checkpointed, killed and restarted, and must find everything as it
+ * was. One row of a table gives a handful of tests.
+ *
+ * @module
+ */
+import { TempDir, testUnless } from "./support.ts";
+import { Target, type TargetOptions, userObstacle } from "./target.ts";
+import { built } from "./support.ts";
+
+export interface Row {
+  /** Ends the sentence that begins with "restart()". */
+  does: string;
+  /** In tests/programs. */
+  program: string;
+  args?: (dir: TempDir) => string[];
+  /** What makes the program look: words on standard input (default "go"), or a signal. */
+  go?: string | { signal: Deno.Signal };
+  /** The program answers pings (default), so that it can be asked whether it is back. */
+  pings?: boolean;
+  /** It spins and never sleeps. */
+  spins?: boolean;
+  /** Its own end changes what an image of it needs. */
+  endsForGood?: boolean;
+  /** Also with the page finder for old kernels. */
+  pagemap?: boolean;
+}
+
+async function settle(target: Target, row: Row): Promise<void> {
+  await target.waitFor("READY\n");
+  if (!row.spins) await target.waitUntilAsleep();
+}
+
+async function finish(target: Target, row: Row): Promise<void> {
+  if (typeof row.go === "object") {
+    // From the moment that the process exists, `restart` keeps signals for it.
+    await target.waitUntilStarted();
+    Deno.kill(target.pid, row.go.signal);
+  } else {
+    await target.send(row.go ?? "go\n");
+  }
+  await target.succeed();
+}
+
+function launch(row: Row, dir: TempDir, options: Partial<TargetOptions>): Target {
+  const args = row.args?.(dir) ?? [];
+  return Target.launch([built(`tests/${row.program}`), ...args], {
+    dir: dir.join("ckpt"),
+    cwd: dir.path,
+    ...options,
+  });
+}
+
+/** Checkpoint, go on; then what went on is brought back from its image as well. */
+async function carryOn(row: Row): Promise<void> {
+  await using dir = await TempDir.make();
+  await using target = launch(row, dir, {});
+  await settle(target, row);
+  await target.checkpoint();
+  const image = await target.checkpoint();
+  await finish(target, row);
+  if (row.endsForGood) return;
+  await using again = Target.restart(image);
+  await finish(again, row);
+}
+
+/** Checkpoint, kill, restart; the restarted one is treated the same way, `depth` times in all. */
+async function killAndRestart(
+  row: Row,
+  depth: number,
+  options: Partial<TargetOptions>,
+): Promise<void> {
+  await using dir = await TempDir.make();
+  await using first = launch(row, dir, options);
+  await settle(first, row);
+  let image = await first.checkpoint();
+  await first.kill();
+  for (let level = 1; level < depth; level++) {
+    await using target = Target.restart(image, options);
+    await target.ping();
+    image = await target.checkpoint();
+    await target.kill();
+  }
+  await using last = Target.restart(image, options);
+  await finish(last, row);
+}
+
+/** Defines the tests of a table. */
+export function roundtrips(rows: Row[]): void {
+  for (const row of rows) {
+    const depth = (row.pings ?? true) ? 2 : 1;
+    Deno.test(`checkpoint() lets the program go on: restart() ${row.does}`, () => carryOn(row));
+    Deno.test(`restart() ${row.does}`, () => killAndRestart(row, 1, {}));
+    if (depth > 1) {
+      Deno.test(
+        `restart() of a restarted program ${row.does}`,
+        () => killAndRestart(row, depth, {}),
+      );
+    }
+    testUnless(
+      userObstacle,
+      `restart() by an ordinary user ${row.does}`,
+      () => killAndRestart(row, depth, { as: "user" }),
+    );
+    if (row.pagemap) {
+      Deno.test(
+        `restart() of an image made without PAGEMAP_SCAN ${row.does}`,
+        () => killAndRestart(row, depth, { env: { CKPT_FORCE: "pagemap" } }),
+      );
+    }
+  }
+}

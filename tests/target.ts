@@ -1,0 +1,250 @@
+/**
+ * Target: a program that runs under libckpt.so, launched or restarted, without the help of the module under test.
+ *
+ * @module
+ */
+import { basename, join } from "@std/path";
+import { built, eventually, isRoot, Output, run } from "./support.ts";
+import { descendants, innerPid, stateOf } from "./process.ts";
+
+export type Who = "self" | "user";
+
+export interface TargetOptions {
+  /** CKPT_DIR; the job is called "job". */
+  dir: string;
+  /** "user" is uid 1000 when the tests run as root. */
+  as?: Who;
+  env?: Record<string, string>;
+  cwd?: string;
+}
+
+export interface RestartOptions extends Omit<TargetOptions, "dir"> {
+  /** Options of build/restart. */
+  options?: string[];
+}
+
+/** The words in front of a command that make it run as an ordinary user. */
+export function asUser(who: Who | undefined): string[] {
+  return who === "user" && isRoot
+    ? ["setpriv", "--reuid=1000", "--regid=1000", "--clear-groups"]
+    : [];
+}
+
+/** Why nothing can be run as an ordinary user here, false when it can. */
+export const userObstacle: string | false = await findUserObstacle();
+
+async function findUserObstacle(): Promise<string | false> {
+  if (!isRoot) return "the tests do not run as root, so the others show it";
+  const { code } = await run([...asUser("user"), "test", "-x", built("restart")]);
+  return code === 0 ? false : "uid 1000 may not enter this directory";
+}
+
+/** Everyone as whom a test can run something. */
+export const everyone: Who[] = userObstacle ? ["self"] : ["self", "user"];
+
+/** Image directories of a job, oldest first. */
+export function imagesOf(job: string): string[] {
+  try {
+    return [...Deno.readDirSync(job)].map((entry) => entry.name)
+      .filter((name) => /^\d{6}\.ckpt$/.test(name)).sort().map((name) => join(job, name));
+  } catch {
+    return [];
+  }
+}
+
+/** The one core file of an image, or of a job's newest image. */
+export function coreOf(path: string): string {
+  const image = imagesOf(path).at(-1) ?? path;
+  const names = [...Deno.readDirSync(image)].map((entry) => entry.name);
+  const core = names.find((name) => name.endsWith(".core"));
+  if (!core) throw new Error(`No core in ${image}: ${names.join(" ")}`);
+  return join(image, core);
+}
+
+export class Target implements AsyncDisposable {
+  readonly stdout: Output;
+  readonly stderr: Output;
+  readonly status: Promise<Deno.CommandStatus>;
+  readonly #child: Deno.ChildProcess;
+  readonly #stdin: WritableStreamDefaultWriter<Uint8Array>;
+  #ended = false;
+
+  private constructor(
+    command: string[],
+    readonly job: string,
+    readonly innerPid: number | undefined,
+    cwd?: string,
+  ) {
+    const [program, ...args] = command as [string, ...string[]];
+    this.#child = new Deno.Command(program, {
+      args,
+      stdin: "piped",
+      stdout: "piped",
+      stderr: "piped",
+      ...(cwd ? { cwd } : {}),
+    }).spawn();
+    this.stdout = new Output(this.#child.stdout);
+    this.stderr = new Output(this.#child.stderr);
+    this.#stdin = this.#child.stdin.getWriter();
+    this.status = this.#child.status.then((status) => {
+      this.#ended = true;
+      return status;
+    });
+  }
+
+  /** Starts a program under libckpt.so. */
+  static launch(command: string[], options: TargetOptions): Target {
+    const variables = {
+      LD_PRELOAD: built("libckpt.so"),
+      CKPT_DIR: options.dir,
+      CKPT_NAME: "job",
+      ...options.env,
+    };
+    const words = Object.entries(variables).map(([name, value]) => `${name}=${value}`);
+    return new Target(
+      [...asUser(options.as), "env", ...words, ...command],
+      join(options.dir, "job"),
+      undefined,
+      options.cwd,
+    );
+  }
+
+  /** Restarts an image directory, or a job's directory. */
+  static restart(image: string, options: RestartOptions = {}): Target {
+    const words = Object.entries(options.env ?? {}).map(([name, value]) => `${name}=${value}`);
+    const pid = Number(basename(coreOf(image)).replace(".core", ""));
+    return new Target(
+      [...asUser(options.as), "env", ...words, built("restart"), ...options.options ?? [], image],
+      imagesOf(image).length > 0 ? image : join(image, ".."),
+      pid,
+      options.cwd,
+    );
+  }
+
+  /** Of the process that was started: the program itself, or `restart`. */
+  get pid(): number {
+    return this.#child.pid;
+  }
+
+  /** Of the program, as seen from here. */
+  get programPid(): number | undefined {
+    if (this.innerPid === undefined) return this.pid;
+    return descendants(this.pid).find((pid) => innerPid(pid) === this.innerPid);
+  }
+
+  get ended(): boolean {
+    return this.#ended;
+  }
+
+  /** Waits until standard output holds these words. */
+  waitFor(words: string): Promise<true> {
+    return this.#until(`"${words}" on standard output`, () => this.stdout.text.includes(words));
+  }
+
+  /** Waits until standard error holds these words. */
+  waitForError(words: string | RegExp): Promise<true> {
+    return this.#until(
+      `${words} on standard error`,
+      () =>
+        typeof words === "string" ? this.stderr.text.includes(words) : words.test(this.stderr.text),
+    );
+  }
+
+  /** Waits until the program's process exists. */
+  waitUntilStarted(): Promise<true> {
+    return this.#until("the program's process", () => this.programPid !== undefined);
+  }
+
+  /** Waits until the program stands in a system call. */
+  waitUntilAsleep(): Promise<true> {
+    return this.#until("the program sleeps", () => {
+      const pid = this.programPid;
+      return pid !== undefined && stateOf(pid) === "S";
+    });
+  }
+
+  async #until(what: string, holds: () => boolean): Promise<true> {
+    return await eventually(what, () => {
+      if (holds()) return true;
+      if (this.#ended && this.stdout.ended && this.stderr.ended) {
+        throw new Error(`The program ended before ${what}: ${this.#words()}`);
+      }
+      return false;
+    }).catch((error) => {
+      throw new Error(`${error.message}\n${this.#words()}`);
+    });
+  }
+
+  #words(): string {
+    return `stdout "${this.stdout.text.slice(-1000)}", stderr "${this.stderr.text.slice(-2000)}"`;
+  }
+
+  async send(words: string): Promise<void> {
+    try {
+      await this.#stdin.write(new TextEncoder().encode(words));
+    } catch (error) {
+      // Whoever waits for the answer learns that the program has ended, and what it said.
+      if (!(error instanceof Deno.errors.BrokenPipe)) throw error;
+    }
+  }
+
+  /** The proof that a restarted program runs and is back in its wait for orders. */
+  async ping(): Promise<void> {
+    const before = this.stdout.text.length;
+    await this.send("ping\n");
+    await this.#until("pong", () => this.stdout.text.slice(before).includes("pong\n"));
+    await this.waitUntilAsleep();
+  }
+
+  /** Asks for a checkpoint by signal and waits for the image. */
+  async checkpoint(): Promise<string> {
+    const before = imagesOf(this.job).length;
+    const pid = this.programPid;
+    if (pid === undefined) throw new Error(`No program to checkpoint: ${this.#words()}`);
+    Deno.kill(pid, "SIGUSR2");
+    await this.#until("an image", () => imagesOf(this.job).length > before);
+    return imagesOf(this.job).at(-1)!;
+  }
+
+  /** Kills the program by signal 9 and waits until nothing is left of it. */
+  async kill(): Promise<void> {
+    const pid = this.programPid;
+    if (!this.#ended && pid !== undefined) {
+      try {
+        Deno.kill(pid, "SIGKILL");
+      } catch (error) {
+        if (!(error instanceof Deno.errors.NotFound)) throw error;
+      }
+    }
+    await this.end();
+  }
+
+  /** Waits for the end and the last of the output. */
+  async end(): Promise<Deno.CommandStatus> {
+    const status = await this.status;
+    await Promise.all([this.stdout.done, this.stderr.done]);
+    return status;
+  }
+
+  /** Waits for the end, which must be the one of a test program that found everything in order. */
+  async succeed(): Promise<void> {
+    const status = await this.end();
+    if (status.code !== 0 || !this.stdout.text.endsWith("EXIT-SUCCESS\n")) {
+      throw new Error(`Ended with ${status.code} (${status.signal}): ${this.#words()}`);
+    }
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    if (!this.#ended) {
+      for (const pid of [...descendants(this.pid).reverse(), this.pid]) {
+        try {
+          Deno.kill(pid, "SIGKILL");
+        } catch {
+          // It went with its parent.
+        }
+      }
+    }
+    await this.end();
+    await this.#stdin.close().catch(() => {});
+  }
+}
