@@ -103,8 +103,12 @@ async function runDisturbed(
   for (const moment of at) {
     await delay((moment - done) * seconds * 1000);
     done = moment;
-    if (await hasEnded(job)) return false;
-    const image = await job.checkpoint({ kill: workload.inPlace ?? false });
+    const image = await job.checkpoint({ kill: workload.inPlace ?? false })
+      .catch(async (error) => {
+        if (!await hasEnded(job)) throw error;
+        await succeed(job, cwd);
+      });
+    if (!image) return false;
     if (!workload.inPlace) {
       // What it does from here on is lost, and must be done again without a trace.
       await delay(random() * 0.1 * seconds * 1000);
@@ -113,12 +117,15 @@ async function runDisturbed(
     await job.status;
     job = await restart(image, streams);
   }
-  const status = await job.status;
-  if (!status.success) {
-    const words = await Deno.readTextFile(join(cwd, "err"));
-    throw new Error(`ended with status ${status.code}: ${words.slice(0, 300)}`);
-  }
+  await succeed(job, cwd);
   return true;
+}
+
+async function succeed(job: Job, cwd: string): Promise<void> {
+  const status = await job.status;
+  if (status.success) return;
+  const words = await Deno.readTextFile(join(cwd, "err"));
+  throw new Error(`ended with status ${status.signal ?? status.code}: ${words.slice(0, 300)}`);
 }
 
 async function hasEnded(job: Job): Promise<boolean> {
