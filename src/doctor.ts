@@ -127,6 +127,12 @@ function probed(probes: Probes): Check[] {
       probes.namespaceProc,
       "in a namespace a restarted program sees the ids of outside in /proc: the container hides parts of /proc",
     ),
+    check(
+      "time namespace",
+      probes.clocks,
+      "a restarted program's CLOCK_MONOTONIC jumps, and goes back after a reboot: it takes CONFIG_TIME_NS, " +
+        "and what process namespaces take",
+    ),
   ];
 }
 

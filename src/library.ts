@@ -28,6 +28,7 @@ const SYMBOLS = {
   ckpt_helper_probe_set_tid: { parameters: [], result: "i32", nonblocking: true },
   ckpt_helper_probe_namespace: { parameters: [], result: "i32", nonblocking: true },
   ckpt_helper_probe_namespace_proc: { parameters: [], result: "i32", nonblocking: true },
+  ckpt_helper_probe_clocks: { parameters: [], result: "i32", nonblocking: true },
 } as const;
 
 /** A negative errno that a native function gave. */
@@ -204,6 +205,7 @@ export class Library implements Disposable {
       setTid: await symbols.ckpt_helper_probe_set_tid(),
       namespace: await symbols.ckpt_helper_probe_namespace(),
       namespaceProc: await symbols.ckpt_helper_probe_namespace_proc(),
+      clocks: await symbols.ckpt_helper_probe_clocks(),
     };
   }
 }
@@ -216,6 +218,7 @@ export interface Probes {
   setTid: number;
   namespace: number;
   namespaceProc: number;
+  clocks: number;
 }
 
 function checked(what: string, result: number): number {

@@ -35,8 +35,26 @@ export async function readStat(pid: number | "self"): Promise<ProcessStat | unde
     state: fields[0]!,
     group: Number(fields[2]),
     foreground: Number(fields[5]),
-    startTime: BigInt(fields[19]!),
+    startTime: BigInt(fields[19]!) - ticksAhead(),
   };
+}
+
+let ahead: bigint | undefined;
+
+/**
+ * By how many ticks start times are shown later here than in the initial time namespace, which all that write
+ * them down mean.
+ */
+function ticksAhead(): bigint {
+  if (ahead !== undefined) return ahead;
+  let text = ""; // a kernel without time namespaces
+  try {
+    text = Deno.readTextFileSync("/proc/self/timens_offsets");
+  } catch (error) {
+    if (!(error instanceof Deno.errors.NotFound)) throw error;
+  }
+  const [, seconds = 0, nanoseconds = 0] = text.match(/^boottime\s+(-?\d+)\s+(\d+)/m) ?? [];
+  return ahead = (BigInt(seconds) * 1_000_000_000n + BigInt(nanoseconds)) / 10_000_000n;
 }
 
 /** The identity of a live process, undefined when there is none. */

@@ -30,6 +30,11 @@ export interface RestartOptions extends KeepOptions {
   pid?: "auto" | "same" | "namespace" | "new";
   /** Files that have grown since: cut back (`rewind`, the default), left (`keep`), or an error (`strict`). */
   files?: "rewind" | "keep" | "strict";
+  /**
+   * The clocks that count from the boot (CLOCK_MONOTONIC, CLOCK_BOOTTIME): they go on from the checkpoint where
+   * that is allowed (`continue`, the default), or are those of the `machine`.
+   */
+  clocks?: "continue" | "machine";
   /** Whether an image of another user is taken. */
   anyOwner?: boolean;
   /** Whether an image of a machine with another processor is taken. */
@@ -139,6 +144,7 @@ function flags(options: RestartOptions): string[] {
   if (options.quiet) flags.push("--quiet");
   if (options.pid) flags.push(`--pid=${options.pid}`);
   if (options.files) flags.push(`--files=${options.files}`);
+  if (options.clocks) flags.push(`--clocks=${options.clocks}`);
   if (options.anyOwner) flags.push("--any-owner");
   if (options.ignoreCpu) flags.push("--ignore-cpu");
   return flags;

@@ -155,3 +155,25 @@ uint64_t proc_stat_field(const char *stat, unsigned number) {
     at++;
   return text_take_decimal(&at);
 }
+
+/* "boottime  -12  500000000": seconds of either sign, and nanoseconds. */
+static int64_t time_offset(const char *text, const char *clock) {
+  while (*text && !text_starts(text, clock))
+    while (*text && *text++ != '\n')
+      ;
+  while (*text && *text != ' ')
+    text++;
+  text_skip_spaces(&text);
+  bool negative = *text == '-';
+  text += negative;
+  int64_t seconds = (int64_t)text_take_decimal(&text);
+  text_skip_spaces(&text);
+  return (negative ? -seconds : seconds) * 1000000000 + (int64_t)text_take_decimal(&text);
+}
+
+struct proc_time_offsets proc_time_offsets(void) {
+  char text[256];
+  if (sys_read_file("/proc/self/timens_offsets", text, sizeof text) < 0)
+    return (struct proc_time_offsets){0}; /* a kernel without time namespaces */
+  return (struct proc_time_offsets){time_offset(text, "monotonic"), time_offset(text, "boottime")};
+}

@@ -51,4 +51,14 @@ size_t proc_fields(const char *text, const char *name, uint64_t *values, size_t 
 /* Field `number` (1-based, 3 or more) of the text of a stat file: the command in it may hold anything. */
 uint64_t proc_stat_field(const char *stat, unsigned number);
 
+#define PROC_TICK_NS 10000000 /* the unit of start times: 1/100 s on x86-64 */
+
+/* How far the clocks of this process's time namespace are ahead of those of the initial one. In a process
+ * that has made one, that of its children. */
+struct proc_time_offsets {
+  int64_t monotonic_ns;
+  int64_t boottime_ns;
+};
+struct proc_time_offsets proc_time_offsets(void);
+
 #endif

@@ -95,7 +95,7 @@ struct ckpt_image {
   uint8_t parent[16]; /* all zero: a full image */
   uint64_t number;    /* as in 000001.ckpt */
   int64_t realtime_ns;
-  int64_t monotonic_ns;
+  int64_t monotonic_ns; /* these two as the program reads them */
   int64_t boottime_ns;
   uint8_t boot_id[16];
   uint32_t snapshot;
@@ -115,7 +115,7 @@ struct ckpt_process {
   int32_t ppid;
   int32_t pgid;
   int32_t sid;
-  uint64_t starttime; /* clock ticks since boot, /proc/PID/stat field 22 */
+  uint64_t starttime; /* clock ticks since boot, /proc/PID/stat field 22 in the initial time namespace */
   uint32_t uid[4];    /* real, effective, saved, file system */
   uint32_t gid[4];
   uint64_t cap_inheritable;

@@ -63,5 +63,7 @@ CKPT_HELPER_API int32_t ckpt_helper_probe_set_tid(void);
 /* A user, process and mount namespace; and a /proc of its own in there. Block. */
 CKPT_HELPER_API int32_t ckpt_helper_probe_namespace(void);
 CKPT_HELPER_API int32_t ckpt_helper_probe_namespace_proc(void);
+/* A time namespace, in a user namespace where it must be. Blocks. */
+CKPT_HELPER_API int32_t ckpt_helper_probe_clocks(void);
 
 #endif

@@ -120,8 +120,20 @@ static int map_self(const char *path, uint32_t id) {
   return write_file(path, line);
 }
 
+#ifndef CLONE_NEWTIME
+#define CLONE_NEWTIME 0x00000080
+#endif
+
+/* In a child that has the rights: an errno. */
+static int make_clocks(void) {
+  return unshare(CLONE_NEWTIME) ? errno : write_file("/proc/self/timens_offsets", "monotonic 1 0");
+}
+
+/* What is tried in a namespace. */
+enum in_namespace { NOTHING, OWN_PROC, OWN_CLOCKS };
+
 /* In a child: an errno. */
-static int enter_namespace(bool with_proc) {
+static int enter_namespace(enum in_namespace what) {
   uint32_t uid = geteuid(), gid = getegid();
   /* Without this, /proc/self belongs to root when the file behind this process is not readable. */
   prctl(PR_SET_DUMPABLE, 1);
@@ -132,13 +144,13 @@ static int enter_namespace(bool with_proc) {
     error = map_self("/proc/self/gid_map", gid);
   if (!error)
     error = map_self("/proc/self/uid_map", uid);
-  if (error)
-    return error;
+  if (error || what == OWN_CLOCKS)
+    return error ? error : make_clocks();
   pid_t first = fork();
   if (first < 0)
     return errno;
   if (first == 0) {
-    if (!with_proc)
+    if (what != OWN_PROC)
       _exit(0);
     if (mount(NULL, "/", NULL, MS_REC | MS_PRIVATE, NULL) ||
         mount("proc", "/proc", "proc", MS_NOSUID | MS_NODEV | MS_NOEXEC, NULL))
@@ -149,19 +161,29 @@ static int enter_namespace(bool with_proc) {
   return result < 0 ? -result : 0;
 }
 
-static int32_t try_namespace(bool with_proc) {
+static int32_t try_namespace(enum in_namespace what) {
   pid_t child = fork();
   if (child < 0)
     return -errno;
   if (child == 0)
-    _exit(enter_namespace(with_proc));
+    _exit(enter_namespace(what));
   return finish(child);
 }
 
 int32_t ckpt_helper_probe_namespace(void) {
-  return try_namespace(false);
+  return try_namespace(NOTHING);
 }
 
 int32_t ckpt_helper_probe_namespace_proc(void) {
-  return try_namespace(true);
+  return try_namespace(OWN_PROC);
+}
+
+int32_t ckpt_helper_probe_clocks(void) {
+  pid_t child = fork();
+  if (child < 0)
+    return -errno;
+  if (child == 0)
+    _exit(make_clocks());
+  int32_t result = finish(child);
+  return result > 0 ? result : try_namespace(OWN_CLOCKS);
 }

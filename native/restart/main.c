@@ -11,6 +11,7 @@
 
 #include "check.h"
 #include "child.h"
+#include "clocks.h"
 #include "control.h"
 #include "descriptors.h"
 #include "files.h"
@@ -108,6 +109,8 @@ static int give_birth_to(struct restart *r) {
     return -1;
   if (r->birth.pid == 0)
     be_child(r, sockets[1]);
+  if (!r->birth.own_clocks)
+    clocks_compare(&r->image);
   close(sockets[1]);
   r->socket = sockets[0];
   return 0;
@@ -171,6 +174,7 @@ int main(int argc, char **argv) {
   int status = options_parse(argc, argv, &r.options);
   if (status >= 0)
     return status;
+  clocks_note();
   if (descriptors_note_inherited() < 0)
     return fail();
   if (r.options.has_control && control_connect(r.options.control) < 0)

@@ -105,7 +105,7 @@ static void leave(void) {
       ;
 }
 
-static int start_init(pid_t pid) {
+int namespace_start_init(pid_t pid) {
   int ready[2], alive[2];
   int32_t error;
   if (pipe2(ready, O_CLOEXEC) < 0 || socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, alive) < 0)
@@ -137,7 +137,7 @@ static int start_init(pid_t pid) {
 
 /* ---- Making it ---------------------------------------------------------------------------------------- */
 
-int namespace_enter(pid_t pid, bool *own_user) {
+int namespace_enter(bool *own_user) {
   uid_t uid = geteuid();
   gid_t gid = getegid();
   *own_user = !has_capability(CAP_SYS_ADMIN);
@@ -149,5 +149,5 @@ int namespace_enter(pid_t pid, bool *own_user) {
     return say_problem("cannot keep its user in a user namespace: %s", strerror(-error));
   if (mount("none", "/", NULL, MS_REC | MS_PRIVATE, NULL) < 0)
     return say_problem("cannot make the mounts of a namespace private: %s", strerror(errno));
-  return pid == 1 ? 0 : start_init(pid);
+  return 0;
 }

@@ -22,6 +22,9 @@ static const char help[] =
     "                    new: any id, which programs that remember theirs may not survive\n"
     "  --files=MODE      files that have grown since: rewind (default) cuts them back and keeps what is cut\n"
     "                    off beside the image; keep leaves them; strict refuses\n"
+    "  --clocks=MODE     those that count from the boot: continue (default) lets them go on from the "
+    "checkpoint,\n"
+    "                    where that is allowed; machine gives the program the machine's\n"
     "  --check           checks the whole image, contents included, and starts nothing\n"
     "  --any-owner       accepts an image that belongs to another user: it can do anything you can\n"
     "  --ignore-cpu      starts although this CPU lacks features of the one that the image is from\n"
@@ -29,12 +32,13 @@ static const char help[] =
     "  --quiet           no warnings\n"
     "  --help, --version\n";
 
-enum { NAME = 256, PIDS, FILES, CHECK, ANY_OWNER, IGNORE_CPU, CONTROL, QUIET, HELP, VERSION_OPTION };
+enum { NAME = 256, PIDS, FILES, CLOCKS, CHECK, ANY_OWNER, IGNORE_CPU, CONTROL, QUIET, HELP, VERSION_OPTION };
 
 static const struct option long_options[] = {
     {"name", required_argument, 0, NAME},
     {"pid", required_argument, 0, PIDS},
     {"files", required_argument, 0, FILES},
+    {"clocks", required_argument, 0, CLOCKS},
     {"check", no_argument, 0, CHECK},
     {"any-owner", no_argument, 0, ANY_OWNER},
     {"ignore-cpu", no_argument, 0, IGNORE_CPU},
@@ -75,6 +79,7 @@ static bool parse_cookie(const char *word, uint64_t *cookie) {
 static int take(int option, const char *value, struct options *options) {
   static const char *const pid_words[] = {"auto", "same", "namespace", "new", NULL};
   static const char *const files_words[] = {"rewind", "keep", "strict", NULL};
+  static const char *const clocks_words[] = {"continue", "machine", NULL};
   int chosen;
   switch (option) {
   case NAME:
@@ -91,6 +96,11 @@ static int take(int option, const char *value, struct options *options) {
     if ((chosen = choose(value, files_words)) < 0)
       return usage("no such --files: ", value, "use rewind, keep or strict");
     options->files = (enum files_mode)chosen;
+    return -1;
+  case CLOCKS:
+    if ((chosen = choose(value, clocks_words)) < 0)
+      return usage("no such --clocks: ", value, "use continue or machine");
+    options->clocks = (enum clocks_mode)chosen;
     return -1;
   case CONTROL:
     options->has_control = true;

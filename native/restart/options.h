@@ -7,12 +7,14 @@
 
 enum pid_mode { PID_AUTO, PID_SAME, PID_NAMESPACE, PID_NEW };
 enum files_mode { FILES_REWIND, FILES_KEEP, FILES_STRICT };
+enum clocks_mode { CLOCKS_CONTINUE, CLOCKS_MACHINE };
 
 struct options {
   const char *image;
   const char *name; /* null: further images go where this one is */
   enum pid_mode pids;
   enum files_mode files;
+  enum clocks_mode clocks;
   bool check;
   bool any_owner;
   bool ignore_cpu;

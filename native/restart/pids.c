@@ -8,6 +8,7 @@
 #include <sys/syscall.h>
 #include <unistd.h>
 
+#include "clocks.h"
 #include "core/sys.h"
 #include "namespace.h"
 #include "say.h"
@@ -54,9 +55,19 @@ static bool thread_is_taken(const struct image *image, char *words, size_t size)
   return false;
 }
 
-static int born_in_namespace(pid_t pid, struct birth *birth) {
+/* With its clocks, where that is allowed: by now, or not yet. */
+static void go_on(const struct image *image, const struct options *options, struct birth *birth) {
+  if (options->clocks == CLOCKS_CONTINUE && !birth->own_clocks)
+    birth->own_clocks = clocks_continue(image);
+}
+
+static int born_in_namespace(const struct image *image, const struct options *options, struct birth *birth) {
+  pid_t pid = image->process.pid;
   char why[256];
-  if (namespace_enter(pid, &birth->own_user) < 0)
+  if (namespace_enter(&birth->own_user) < 0)
+    return -1;
+  go_on(image, options, birth);
+  if (pid != 1 && namespace_start_init(pid) < 0)
     return -1;
   birth->in_namespace = true;
   birth->pid = clone_as(pid);
@@ -79,10 +90,11 @@ int give_birth(const struct image *image, const struct options *options, struct 
   pid_t pid = image->process.pid;
   char why[256];
   *birth = (struct birth){0};
+  go_on(image, options, birth);
   if (options->pids == PID_NEW)
     return born_anew(birth, pid);
   if (options->pids == PID_NAMESPACE)
-    return born_in_namespace(pid, birth);
+    return born_in_namespace(image, options, birth);
   if (!thread_is_taken(image, why, sizeof why)) {
     birth->pid = clone_as(pid);
     if (birth->pid >= 0)
@@ -91,7 +103,7 @@ int give_birth(const struct image *image, const struct options *options, struct 
   }
   if (options->pids == PID_SAME)
     return say_problem("%s: --pid=namespace gives it a namespace where it has that id", why);
-  if (born_in_namespace(pid, birth) == 0)
+  if (born_in_namespace(image, options, birth) == 0)
     return 0;
   return say_problem("(%s, and so it needs one; --pid=new starts it under another id)", why);
 }

@@ -12,6 +12,7 @@ struct birth {
   pid_t pid;         /* as restart sees it; 0 in the new process */
   bool own_user;     /* in a user namespace made for it */
   bool in_namespace; /* in a pid namespace made for it */
+  bool own_clocks;   /* in a time namespace made for it */
 };
 
 /* Returns twice, as fork does; -1 with a problem said. */

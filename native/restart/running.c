@@ -8,6 +8,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "clocks.h"
 #include "core/proc.h"
 #include "core/sys.h"
 #include "core/text.h"
@@ -45,7 +46,7 @@ uint64_t running_starttime(int proc, pid_t pid) {
   const char *end = strrchr(text, ')');
   if (end && (end[2] == 'Z' || end[2] == 'X'))
     return 0;
-  return proc_stat_field(text, 22);
+  return proc_stat_field(text, 22) - (uint64_t)clocks_shift();
 }
 
 static int path_of(const char *job, char path[PATH_MAX]) {

@@ -11,6 +11,9 @@
 
 enum { SIGNALS = 64, VDSO_MOST = 256 << 10, GROUPS_MOST = 65536 };
 
+/* Of a clock, in ns: a century since the boot. What the kernel takes is more. */
+#define CLOCK_MOST (100ll * 366 * 86400 * 1000000000)
+
 /* The end of user memory with four and with five levels of page tables. */
 #define USER_END_57 0xfffffffffff000ull
 
@@ -37,6 +40,9 @@ static int check_info(struct image *image) {
   if (!string_ok(image, info->job) || !string_ok(image, info->program) || !string_ok(image, info->kernel) ||
       !string_ok(image, info->host))
     return image_refuse(image, "damaged: the image note makes no sense");
+  if (info->monotonic_ns < 0 || info->monotonic_ns > CLOCK_MOST || info->boottime_ns < 0 ||
+      info->boottime_ns > CLOCK_MOST)
+    return image_refuse(image, "damaged: its clocks make no sense");
   for (size_t i = 0; i < sizeof info->parent; i++)
     if (info->parent[i])
       return image_refuse(image, "incremental: this restart reads only full images");

@@ -30,7 +30,7 @@ const TEXTS: Record<string, string[]> = {
     "  ckpt save sim",
   ],
   restart: [
-    "usage: ckpt restart [--name N] [--dir D] [--pid P] [--files F] [--every T] [--keep N] [--any-owner] [--ignore-cpu] [--quiet] [IMAGE|NAME]",
+    "usage: ckpt restart [--name N] [--dir D] [--pid P] [--files F] [--clocks C] [--every T] [--keep N] [--any-owner] [--ignore-cpu] [--quiet] [IMAGE|NAME]",
     "",
     "Brings a program back: from an image, from a job's newest image, or from the newest image of all.",
     "Terminal, input, output and exit status are its own.",
@@ -39,6 +39,7 @@ const TEXTS: Record<string, string[]> = {
     DIR,
     "  --pid P      process ids: auto, same, namespace (in one of its own), new",
     "  --files F    files that have grown since: rewind (cut back, a copy stays), keep, strict",
+    "  --clocks C   those that count from the boot: continue (where allowed), machine",
     EVERY,
     KEEP,
     "  --any-owner  take an image that belongs to another user",

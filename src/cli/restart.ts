@@ -10,13 +10,14 @@ import { SignalPasser } from "./pass.ts";
 export async function restartCommand(args: string[]): Promise<number> {
   const parsed = readArguments(args, {
     flags: ["any-owner", "ignore-cpu", "quiet"],
-    values: ["name", "dir", "pid", "files", "every", "keep"],
+    values: ["name", "dir", "pid", "files", "clocks", "every", "keep"],
     operands: [0, 1],
   });
   const options = {
     name: readName(parsed),
     pid: readChoice(parsed, { name: "pid", choices: ["auto", "same", "namespace", "new"] }),
     files: readChoice(parsed, { name: "files", choices: ["rewind", "keep", "strict"] }),
+    clocks: readChoice(parsed, { name: "clocks", choices: ["continue", "machine"] }),
     anyOwner: parsed.flag("any-owner"),
     ignoreCpu: parsed.flag("ignore-cpu"),
     quiet: parsed.flag("quiet"),

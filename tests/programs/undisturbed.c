@@ -26,6 +26,7 @@ enum { MS = 3000, UNTOUCHED = 4711 };
 struct row {
   const char *name;
   bool timed;
+  bool of_day; /* until a time of day, which goes on while a program is saved */
   void (*prepare)(void);
   void (*block)(void); /* leaves errno alone unless it says so */
   void (*wake)(void);
@@ -432,7 +433,10 @@ static struct row rows[] = {
     {.name = "nanosleep", .timed = true, .block = block_nanosleep},
     {.name = "nanosleep_remainder", .timed = true, .block = block_nanosleep_remainder},
     {.name = "clock_nanosleep", .timed = true, .block = block_clock_nanosleep},
-    {.name = "clock_nanosleep_absolute", .timed = true, .block = block_clock_nanosleep_absolute},
+    {.name = "clock_nanosleep_absolute",
+     .timed = true,
+     .of_day = true,
+     .block = block_clock_nanosleep_absolute},
     {.name = "usleep", .timed = true, .block = block_usleep},
     {.name = "sleep", .timed = true, .block = block_sleep},
     {.name = "poll", .timed = true, .block = block_poll},
@@ -450,11 +454,19 @@ static struct row rows[] = {
     {.name = "flock", .prepare = prepare_flock, .block = block_flock, .wake = wake_flock},
     {.name = "fcntl", .prepare = prepare_range, .block = block_range, .wake = wake_range},
     {.name = "mutex", .prepare = prepare_mutex, .block = block_mutex, .wake = wake_mutex},
-    {.name = "mutex_timed", .timed = true, .prepare = prepare_timed_mutex, .block = block_timed_mutex},
+    {.name = "mutex_timed",
+     .timed = true,
+     .of_day = true,
+     .prepare = prepare_timed_mutex,
+     .block = block_timed_mutex},
     {.name = "condition", .block = block_condition, .wake = wake_condition},
-    {.name = "condition_timed", .timed = true, .block = block_timed_condition},
+    {.name = "condition_timed", .timed = true, .of_day = true, .block = block_timed_condition},
     {.name = "semaphore", .prepare = prepare_semaphores, .block = block_semaphore, .wake = wake_semaphore},
-    {.name = "semaphore_timed", .timed = true, .prepare = prepare_semaphores, .block = block_timed_semaphore},
+    {.name = "semaphore_timed",
+     .timed = true,
+     .of_day = true,
+     .prepare = prepare_semaphores,
+     .block = block_timed_semaphore},
     {.name = "futex", .timed = true, .block = block_futex},
     {.name = "sigwait", .block = block_sigwait, .wake = send_signal},
     {.name = "sigtimedwait", .timed = true, .block = block_sigtimedwait},
@@ -481,9 +493,10 @@ static void *run(void *argument) {
   unsigned mxcsr, mxcsr_before = 0x5fa0; /* round up, precision raised */
   __asm__ volatile("ldmxcsr %0" : : "m"(mxcsr_before));
   errno = UNTOUCHED;
-  long start = now_ms(CLOCK_MONOTONIC);
+  clockid_t clock = row->of_day ? CLOCK_REALTIME : CLOCK_MONOTONIC;
+  long start = now_ms(clock);
   row->block();
-  long took = now_ms(CLOCK_MONOTONIC) - start;
+  long took = now_ms(clock) - start;
   int left = errno;
   __asm__ volatile("stmxcsr %0" : "=m"(mxcsr));
   __asm__ volatile("fnstcw %0" : "=m"(x87));
