@@ -25,9 +25,9 @@ uint64_t now_ns(int clock) {
   return (uint64_t)now.tv_sec * 1000000000u + (uint64_t)now.tv_nsec;
 }
 
-/* A checkpoint opens a few files and writes a large one: the program's own soft limits must not apply. And
- * while a process is not dumpable (0), its files in /proc belong to root. One that has become so by gaining
- * rights (2) is left alone: nobody could give it that back. */
+/* A checkpoint opens a few files and writes a large one: the program's own soft limits must not apply, except
+ * to its hooks. And while a process is not dumpable (0), its files in /proc belong to root. One that has
+ * become so by gaining rights (2) is left alone: nobody could give it that back. */
 static void raise_limits(struct checkpoint *c) {
   for (uint32_t resource = 0; resource < RLIM_NLIMITS; resource++) {
     struct ckpt_rlimit *limit = &c->limits[resource];
@@ -137,6 +137,7 @@ static int checkpoint(struct checkpoint *c) {
   if (!c->local)
     hooks_copy(&hooks);
   hooks_before(&hooks);
+  raise_limits(c);
   thread_enter(&leaving, c->frame, NULL);
   ckpt_state.resume.restarted = 0;
   int result = ckpt_context_save(&ckpt_state.context);
@@ -189,8 +190,12 @@ static long receive(struct checkpoint *c, const struct cause *cause, uint64_t co
   c->requester = -1;
   c->process.pid = (int32_t)sys(SYS_(getpid));
   c->request.op = CKPT_REQUEST_CHECKPOINT;
+  if (!cookie)
+    return 0;
   raise_limits(c);
-  return cookie ? requester_connect(c, cookie) : 0;
+  long result = requester_connect(c, cookie);
+  restore_limits(c);
+  return result;
 }
 
 /* Nothing to work with but the parking stack: all that is left to do is to say so. */
@@ -204,7 +209,6 @@ static __attribute__((noinline)) void refuse_at_once(const struct cause *cause, 
       ckpt_state.result = c.result;
     report_result(&c);
   }
-  restore_limits(&c);
 }
 
 /* For the requester that a cookie tells, or for none: 0. Returns what checkpoint() does. */
@@ -221,7 +225,6 @@ static int lead(const struct cause *cause, uint64_t cookie) {
   c->begin_ns = begin;
   if (receive(c, cause, cookie) == 0)
     return checkpoint(c);
-  restore_limits(c);
   arena_destroy(&arena);
   return 0;
 }

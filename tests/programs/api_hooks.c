@@ -1,17 +1,30 @@
 /* api_hooks: hooks run in their order around a checkpoint that comes by signal ("go" ends it) and around one
- * of its own ("self"), take a lock that another thread holds, and keep errno. */
+ * of its own ("self"), take a lock that another thread holds, keep errno, and have the program's limits. */
 #include <pthread.h>
 #include <stdbool.h>
+#include <sys/prctl.h>
+#include <sys/resource.h>
 
 #include "../../native/include/ckpt.h"
 #include "check.h"
+
+enum { FILES = 20, SIZE = 100000 };
 
 static char log_text[4096];
 static size_t log_length;
 static pthread_mutex_t mutex = PTHREAD_MUTEX_INITIALIZER;
 static bool stop;
 
+/* A checkpoint raises limits: not for hooks. */
+static void check_limits(void) {
+  struct rlimit files, size;
+  CHECK(getrlimit(RLIMIT_NOFILE, &files) == 0 && files.rlim_cur == FILES);
+  CHECK(getrlimit(RLIMIT_FSIZE, &size) == 0 && size.rlim_cur == SIZE);
+  CHECK(prctl(PR_GET_DUMPABLE) == 0);
+}
+
 static void note(const char *what, const void *argument) {
+  check_limits();
   size_t length = strlen(what);
   CHECK(log_length + length + 2 < sizeof log_text);
   memcpy(log_text + log_length, what, length);
@@ -66,6 +79,12 @@ int main(void) {
   char line[64];
   pthread_t thread;
   fill_the_table();
+  struct rlimit files, size;
+  CHECK(getrlimit(RLIMIT_NOFILE, &files) == 0 && getrlimit(RLIMIT_FSIZE, &size) == 0);
+  files.rlim_cur = FILES;
+  size.rlim_cur = SIZE;
+  CHECK(setrlimit(RLIMIT_NOFILE, &files) == 0 && setrlimit(RLIMIT_FSIZE, &size) == 0);
+  CHECK(prctl(PR_SET_DUMPABLE, 0) == 0);
   int gone = ckpt_hook(before, after, restarted, "x");
   CHECK(ckpt_hook(before, after, restarted, "a") > 0);
   CHECK(ckpt_hook(before, after, restarted, "b") > 0);
