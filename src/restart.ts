@@ -35,6 +35,15 @@ export interface RestartOptions extends KeepOptions {
    * that is allowed (`continue`, the default), or are those of the `machine`.
    */
   clocks?: "continue" | "machine";
+  /** What has moved: old paths, or those of directories, and where each is now. Of several the longest counts. */
+  map?: Record<string, string>;
+  /** Its working directory, where it was when not given. */
+  cwd?: string;
+  /**
+   * Other files for its descriptors, by number: a path, which is opened as a shell would open it (`<`, `>`,
+   * `>>` or `<>`, by what the descriptor was open for), or `"inherit"`.
+   */
+  fds?: Record<number, string>;
   /** Whether an image of another user is taken. */
   anyOwner?: boolean;
   /** Whether an image of a machine with another processor is taken. */
@@ -51,6 +60,7 @@ export interface RestartOptions extends KeepOptions {
  * @param image An image, or the path of one: its directory, a job's directory (its newest whole image), or a
  * core file.
  * @throws {RestartError} when that is not possible: nothing was changed.
+ * @throws {TypeError} when what has moved is no absolute path, or a descriptor no number.
  *
  * @example Two programs out of one
  * ```ts
@@ -67,6 +77,7 @@ export interface RestartOptions extends KeepOptions {
  */
 export async function restart(image: Image | string, options: RestartOptions = {}): Promise<Job> {
   checkKeepOptions(options);
+  checkPlaces(options);
   if (options.name !== undefined) checkJobName(options.name);
   if (image instanceof Image) return await start(image.path, options);
   try {
@@ -76,6 +87,15 @@ export async function restart(image: Image | string, options: RestartOptions = {
     const older = await findOlder(image, options);
     if (!older) throw error;
     return await restart(older, options);
+  }
+}
+
+function checkPlaces({ map = {}, fds = {} }: RestartOptions): void {
+  for (const old of Object.keys(map)) {
+    if (!old.startsWith("/")) throw new TypeError(`Not an absolute path that has moved: ${old}`);
+  }
+  for (const fd of Object.keys(fds)) {
+    if (!/^\d{1,7}$/.test(fd)) throw new TypeError(`Not a descriptor: ${fd}`);
   }
 }
 
@@ -145,6 +165,9 @@ function flags(options: RestartOptions): string[] {
   if (options.pid) flags.push(`--pid=${options.pid}`);
   if (options.files) flags.push(`--files=${options.files}`);
   if (options.clocks) flags.push(`--clocks=${options.clocks}`);
+  for (const [old, now] of Object.entries(options.map ?? {})) flags.push(`--map=${old}=${now}`);
+  if (options.cwd !== undefined) flags.push(`--chdir=${options.cwd}`);
+  for (const [fd, path] of Object.entries(options.fds ?? {})) flags.push(`--fd=${fd}=${path}`);
   if (options.anyOwner) flags.push("--any-owner");
   if (options.ignoreCpu) flags.push("--ignore-cpu");
   return flags;

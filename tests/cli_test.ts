@@ -22,6 +22,10 @@ Deno.test("ckpt without a command, or with a wrong one, says how to use it and e
     [["run", "--name", "a/b", "true"], 'error: --name: Not a name for a job: "a/b"'],
     [["restart", "--name", ".b"], 'error: --name: Not a name for a job: ".b"'],
     [["restart", "--pid=old"], "error: --pid is one of auto, same, namespace, new, not old\n"],
+    [["restart", "--map", "a=b"], "error: --map takes OLD=NEW, OLD absolute, not a=b\nusage:"],
+    [["restart", "--map=/a="], "error: --map takes OLD=NEW, OLD absolute, not /a=\nusage:"],
+    [["restart", "--fd=out=log"], "error: --fd takes N=PATH or N=inherit, not out=log\nusage:"],
+    [["restart", "--fd", ""], "error: --fd takes a value\nusage: ckpt restart"],
     [["help", "frob"], "error: There is no command frob\n"],
   ];
   for (const [args, words] of cases) {

@@ -27,6 +27,7 @@ declare module "@std/cli/parse-args" {
   export function parseArgs(args: string[], options?: {
     boolean?: readonly string[];
     string?: readonly string[];
+    collect?: readonly string[];
     alias?: Record<string, string>;
     stopEarly?: boolean;
     "--"?: boolean;

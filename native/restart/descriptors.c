@@ -40,6 +40,17 @@ int descriptors_note_inherited(void) {
   return 0;
 }
 
+bool descriptors_is_inherited(int fd) {
+  return fd < INHERITED_MOST && inherited[fd];
+}
+
+int descriptors_inherit(int fd) {
+  if (fd >= INHERITED_MOST)
+    return -1;
+  inherited[fd] = true;
+  return 0;
+}
+
 void descriptors_close_inherited(void) {
   for (int fd = 3; fd < INHERITED_MOST; fd++)
     if (inherited[fd])
@@ -118,11 +129,11 @@ static int make_dead_end(const struct child *child, const struct ckpt_descriptio
   return descriptor_lift(child, ends[writes ? 1 : 0], "a pipe");
 }
 
-/* Above 2, the same number may be something else altogether. */
+/* Above 2, the same number may be something else altogether, unless it was chosen (--fd). */
 static bool is_alike(const struct child *child, const struct ckpt_description *d) {
   const char *name = image_string(child->image, d->name);
   struct stat st;
-  if (d->a <= 2)
+  if (d->a <= 2 || !*name)
     return true;
   if (fstat(kept[d->a], &st) < 0)
     return false;

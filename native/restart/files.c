@@ -9,6 +9,7 @@
 
 #include "core/sys.h"
 #include "core/text.h"
+#include "moves.h"
 #include "say.h"
 
 /* ---- Checks ------------------------------------------------------------------------------------------- */
@@ -65,6 +66,17 @@ static void check_written(const struct image *image, uint32_t index, const struc
     cuts->list[cuts->count++] = (struct cut){.path = path, .size = file->size};
 }
 
+/* Whoever names another file (--map) means it, and a copy has another time; but memory over a file of another
+ * size is not what it was. */
+static void check_read(const struct ckpt_file *file, const char *path, const struct stat *st) {
+  bool moved = file->flags & FILE_MOVED;
+  if ((uint64_t)st->st_size != file->size && !(moved && !(file->flags & CKPT_FILE_MAPPED)))
+    say_problem("%s has %llu bytes and had %llu when it was saved: put the old one back", path,
+                (unsigned long long)st->st_size, (unsigned long long)file->size);
+  else if (mtime_ns(st) != file->mtime_ns && !moved)
+    say_problem("%s has been modified since it was saved: put the old one back", path);
+}
+
 static void check_file(const struct image *image, uint32_t index, const struct options *options,
                        struct cuts *cuts) {
   const struct ckpt_file *file = &image->files[index];
@@ -83,11 +95,8 @@ static void check_file(const struct image *image, uint32_t index, const struct o
   } else if (S_ISREG(st.st_mode)) {
     if (file->flags & CKPT_FILE_WRITTEN)
       check_written(image, index, &st, options, cuts);
-    else if ((uint64_t)st.st_size != file->size)
-      say_problem("%s has %llu bytes and had %llu when it was saved: put the old one back", path,
-                  (unsigned long long)st.st_size, (unsigned long long)file->size);
-    else if (mtime_ns(&st) != file->mtime_ns)
-      say_problem("%s has been modified since it was saved: put the old one back", path);
+    else
+      check_read(file, path, &st);
   }
 }
 

@@ -30,6 +30,22 @@ const char *image_string(const struct image *image, ckpt_string offset) {
   return image->strings + offset;
 }
 
+int image_add_string(struct image *image, const char *text, ckpt_string *offset) {
+  size_t size = strlen(text) + 1;
+  if (size > UINT32_MAX - image->strings_size)
+    return -1;
+  char *strings = malloc(image->strings_size + size);
+  if (!strings)
+    return -1;
+  memcpy(strings, image->strings, image->strings_size);
+  memcpy(strings + image->strings_size, text, size);
+  *offset = image->strings_size;
+  image->strings_size += (uint32_t)size;
+  free(image->own_strings);
+  image->strings = image->own_strings = strings;
+  return 0;
+}
+
 static int read_at(struct image *image, void *to, size_t size, uint64_t offset, const char *what) {
   long n = sys_pread_full(image->fd, to, size, offset);
   if (n < 0)
@@ -240,6 +256,8 @@ void image_close(struct image *image) {
 #undef X
   free(image->runs);
   free(image->notes);
+  free(image->own_strings);
+  image->own_strings = NULL;
   image->runs = NULL;
   image->notes = NULL;
 }

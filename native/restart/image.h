@@ -57,7 +57,8 @@ struct image {
   uint32_t auxv_size;
   struct image_run *runs; /* pages with contents, by address */
   uint32_t runs_count;
-  uint8_t *notes; /* what the pointers lead into */
+  uint8_t *notes;    /* what the pointers lead into */
+  char *own_strings; /* instead of those in the notes, once there is a new one */
 };
 
 /* 0 or -1. The image is to be closed either way. */
@@ -67,6 +68,8 @@ void image_close(struct image *image);
 /* Sets the words; always -1. */
 __attribute__((format(printf, 2, 3))) int image_refuse(struct image *image, const char *format, ...);
 const char *image_string(const struct image *image, ckpt_string offset);
+/* Adds a string of ours: 0 or -1. What image_string has given until now is no longer there. */
+int image_add_string(struct image *image, const char *text, ckpt_string *offset);
 /* The region that holds this address, or null. */
 const struct ckpt_region *image_region_at(const struct image *image, uint64_t address);
 /* Copies memory as it will be, zeros where the image has no page: 0 or -1. */

@@ -17,8 +17,10 @@
 #include "files.h"
 #include "find.h"
 #include "follow.h"
+#include "moves.h"
 #include "options.h"
 #include "pids.h"
+#include "redirect.h"
 #include "running.h"
 #include "say.h"
 #include "vdso.h"
@@ -66,6 +68,9 @@ static int check_image(struct restart *r) {
 
 /* All that can be found wrong before anything is made. */
 static bool checks_pass(struct restart *r) {
+  if (moves_apply(&r->options.moves, &r->image) < 0)
+    return false;
+  redirects_apply(&r->options.redirects, &r->image);
   check_owner(&r->image, &r->place, &r->options);
   check_machine(&r->image, &r->options);
   check_rights(&r->image);
@@ -145,7 +150,7 @@ static void let_go(struct restart *r) {
 static int run(struct restart *r) {
   int signal = 0;
   choose_group(r);
-  if (give_birth_to(r) < 0)
+  if (redirects_open(&r->options.redirects, &r->image) < 0 || give_birth_to(r) < 0)
     return fail();
   enum follow_result result = follow_until_ready(&r->image, r->socket, r->birth.pid, &signal);
   if (result == FOLLOW_ON && commit(r) < 0) {

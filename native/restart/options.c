@@ -25,6 +25,12 @@ static const char help[] =
     "  --clocks=MODE     those that count from the boot: continue (default) lets them go on from the "
     "checkpoint,\n"
     "                    where that is allowed; machine gives the program the machine's\n"
+    "  --map=OLD=NEW     what was at the path OLD, and below it, is now at NEW; several: the longest OLD "
+    "counts\n"
+    "  --chdir=DIR       its working directory\n"
+    "  --fd=N=PATH       its descriptor N leads to PATH, opened as a shell would: < what it read, > what it\n"
+    "                    wrote, >> what it appended to, <> what it did both with; N=inherit: to restart's "
+    "own N\n"
     "  --check           checks the whole image, contents included, and starts nothing\n"
     "  --any-owner       accepts an image that belongs to another user: it can do anything you can\n"
     "  --ignore-cpu      starts although this CPU lacks features of the one that the image is from\n"
@@ -32,13 +38,31 @@ static const char help[] =
     "  --quiet           no warnings\n"
     "  --help, --version\n";
 
-enum { NAME = 256, PIDS, FILES, CLOCKS, CHECK, ANY_OWNER, IGNORE_CPU, CONTROL, QUIET, HELP, VERSION_OPTION };
+enum {
+  NAME = 256,
+  PIDS,
+  FILES,
+  CLOCKS,
+  MAP,
+  CHDIR,
+  FD,
+  CHECK,
+  ANY_OWNER,
+  IGNORE_CPU,
+  CONTROL,
+  QUIET,
+  HELP,
+  VERSION_OPTION
+};
 
 static const struct option long_options[] = {
     {"name", required_argument, 0, NAME},
     {"pid", required_argument, 0, PIDS},
     {"files", required_argument, 0, FILES},
     {"clocks", required_argument, 0, CLOCKS},
+    {"map", required_argument, 0, MAP},
+    {"chdir", required_argument, 0, CHDIR},
+    {"fd", required_argument, 0, FD},
     {"check", no_argument, 0, CHECK},
     {"any-owner", no_argument, 0, ANY_OWNER},
     {"ignore-cpu", no_argument, 0, IGNORE_CPU},
@@ -80,6 +104,7 @@ static int take(int option, const char *value, struct options *options) {
   static const char *const pid_words[] = {"auto", "same", "namespace", "new", NULL};
   static const char *const files_words[] = {"rewind", "keep", "strict", NULL};
   static const char *const clocks_words[] = {"continue", "machine", NULL};
+  const char *why;
   int chosen;
   switch (option) {
   case NAME:
@@ -102,6 +127,15 @@ static int take(int option, const char *value, struct options *options) {
       return usage("no such --clocks: ", value, "use continue or machine");
     options->clocks = (enum clocks_mode)chosen;
     return -1;
+  case MAP:
+    why = moves_add(&options->moves, value);
+    return why ? usage("--map ", value, why) : -1;
+  case CHDIR:
+    options->moves.cwd = value;
+    return *value ? -1 : usage("--chdir takes a directory", "", "name one");
+  case FD:
+    why = redirects_add(&options->redirects, value);
+    return why ? usage("--fd ", value, why) : -1;
   case CONTROL:
     options->has_control = true;
     if (!parse_cookie(value, &options->control))

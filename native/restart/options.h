@@ -5,6 +5,9 @@
 #include <stdbool.h>
 #include <stdint.h>
 
+#include "moves.h"
+#include "redirect.h"
+
 enum pid_mode { PID_AUTO, PID_SAME, PID_NAMESPACE, PID_NEW };
 enum files_mode { FILES_REWIND, FILES_KEEP, FILES_STRICT };
 enum clocks_mode { CLOCKS_CONTINUE, CLOCKS_MACHINE };
@@ -15,6 +18,8 @@ struct options {
   enum pid_mode pids;
   enum files_mode files;
   enum clocks_mode clocks;
+  struct moves moves;
+  struct redirects redirects;
   bool check;
   bool any_owner;
   bool ignore_cpu;

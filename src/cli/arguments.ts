@@ -11,6 +11,8 @@ export interface Grammar {
   flags?: readonly string[];
   /** Options with one. */
   values?: readonly string[];
+  /** Options with one that may be there several times. */
+  lists?: readonly string[];
   /** How many other arguments there are, at the least and at the most. */
   operands: readonly [number, number];
   /** What to name when there are too few. */
@@ -23,13 +25,14 @@ export interface Grammar {
 export interface Arguments {
   flag(name: string): boolean;
   value(name: string): string | undefined;
+  list(name: string): string[];
   operands: string[];
 }
 
 /** Reads a command's arguments. Throws a UsageError. */
 export function readArguments(args: string[], grammar: Grammar): Arguments {
-  const { flags = [], values = [], operands: [least, most] } = grammar;
-  const known = new Set([...flags, ...values]);
+  const { flags = [], values = [], lists = [], operands: [least, most] } = grammar;
+  const known = new Set([...flags, ...values, ...lists]);
   for (const argument of grammar.commandLine ? [] : args) {
     if (argument === "--") break;
     const flag = flags.find((name) => argument.startsWith(`--${name}=`));
@@ -38,17 +41,20 @@ export function readArguments(args: string[], grammar: Grammar): Arguments {
   // What follows the options of a command line, or --, is not looked at.
   const parsed = parseArgs(args, {
     boolean: flags,
-    string: ["_", ...values],
+    string: ["_", ...values, ...lists],
+    collect: lists,
     stopEarly: grammar.commandLine ?? false,
     unknown: (argument, key) => {
       if (key === undefined || !argument.startsWith("-") || argument === "-") return true;
       throw new UsageError(`There is no option ${argument.split("=")[0]}`);
     },
   });
-  for (const name of values) {
+  for (const name of [...values, ...lists]) {
     const value = parsed[name];
-    if (value === "") throw new UsageError(`--${name} takes a value`);
-    if (Array.isArray(value)) throw new UsageError(`--${name} is there twice`);
+    if ([value].flat().includes("")) throw new UsageError(`--${name} takes a value`);
+    if (Array.isArray(value) && !lists.includes(name)) {
+      throw new UsageError(`--${name} is there twice`);
+    }
   }
   for (const name of Object.keys(parsed)) {
     if (name !== "_" && !known.has(name)) throw new UsageError(`There is no option --${name}`);
@@ -62,6 +68,7 @@ export function readArguments(args: string[], grammar: Grammar): Arguments {
     operands,
     flag: (name) => parsed[name] === true,
     value: (name) => parsed[name] as string | undefined,
+    list: (name) => [parsed[name] ?? []].flat() as string[],
   };
 }
 
@@ -73,6 +80,20 @@ export function readCount(args: Arguments, name: string): number | undefined {
     throw new UsageError(`--${name} takes a whole number from 1, not ${value}`);
   }
   return Number(value);
+}
+
+/** Pairs LEFT=RIGHT that an option has each time that it is there. */
+export function readPairs(
+  args: Arguments,
+  option: { name: string; form: string; left: RegExp },
+): [string, string][] {
+  return args.list(option.name).map((value) => {
+    const equals = value.indexOf("=");
+    if (option.left.test(value.slice(0, Math.max(equals, 0))) && equals < value.length - 1) {
+      return [value.slice(0, equals), value.slice(equals + 1)];
+    }
+    throw new UsageError(`--${option.name} takes ${option.form}, not ${value}`);
+  });
 }
 
 /** One of some words that an option has, if it is there. */

@@ -30,7 +30,7 @@ const TEXTS: Record<string, string[]> = {
     "  ckpt save sim",
   ],
   restart: [
-    "usage: ckpt restart [--name N] [--dir D] [--pid P] [--files F] [--clocks C] [--every T] [--keep N] [--any-owner] [--ignore-cpu] [--quiet] [IMAGE|NAME]",
+    "usage: ckpt restart [OPTION...] [IMAGE|NAME]",
     "",
     "Brings a program back: from an image, from a job's newest image, or from the newest image of all.",
     "Terminal, input, output and exit status are its own.",
@@ -40,6 +40,9 @@ const TEXTS: Record<string, string[]> = {
     "  --pid P      process ids: auto, same, namespace (in one of its own), new",
     "  --files F    files that have grown since: rewind (cut back, a copy stays), keep, strict",
     "  --clocks C   those that count from the boot: continue (where allowed), machine",
+    "  --map OLD=NEW what was at OLD, or below it, is now at NEW (several; the longest OLD counts)",
+    "  --chdir D    its working directory",
+    "  --fd N=PATH  its descriptor N leads to PATH, opened as a shell would; N=inherit: to restart's own",
     EVERY,
     KEEP,
     "  --any-owner  take an image that belongs to another user",

@@ -2,7 +2,7 @@ import { dirname } from "@std/path";
 import { ImageError } from "../errors.ts";
 import { defaultDirectory, images } from "../images.ts";
 import { restart } from "../restart.ts";
-import { readArguments, readChoice } from "./arguments.ts";
+import { readArguments, readChoice, readPairs } from "./arguments.ts";
 import { findImage, readKeep, readName } from "./common.ts";
 import { SignalPasser } from "./pass.ts";
 
@@ -10,7 +10,8 @@ import { SignalPasser } from "./pass.ts";
 export async function restartCommand(args: string[]): Promise<number> {
   const parsed = readArguments(args, {
     flags: ["any-owner", "ignore-cpu", "quiet"],
-    values: ["name", "dir", "pid", "files", "clocks", "every", "keep"],
+    values: ["name", "dir", "pid", "files", "clocks", "chdir", "every", "keep"],
+    lists: ["map", "fd"],
     operands: [0, 1],
   });
   const options = {
@@ -18,6 +19,13 @@ export async function restartCommand(args: string[]): Promise<number> {
     pid: readChoice(parsed, { name: "pid", choices: ["auto", "same", "namespace", "new"] }),
     files: readChoice(parsed, { name: "files", choices: ["rewind", "keep", "strict"] }),
     clocks: readChoice(parsed, { name: "clocks", choices: ["continue", "machine"] }),
+    map: Object.fromEntries(
+      readPairs(parsed, { name: "map", form: "OLD=NEW, OLD absolute", left: /^\// }),
+    ),
+    cwd: parsed.value("chdir"),
+    fds: Object.fromEntries(
+      readPairs(parsed, { name: "fd", form: "N=PATH or N=inherit", left: /^\d{1,7}$/ }),
+    ),
     anyOwner: parsed.flag("any-owner"),
     ignoreCpu: parsed.flag("ignore-cpu"),
     quiet: parsed.flag("quiet"),
