@@ -83,7 +83,7 @@ export const DescriptionKind = {
   EPOLL: 7,
   TIMERFD: 8,
   SIGNALFD: 9,
-  SOCKET_PAIR: 10,
+  UNIX_SOCKET: 10,
   SOCKET: 11,
   PIDFD: 12,
 } as const;
@@ -347,8 +347,26 @@ export const SOCKET = new Struct("ckpt_socket", {
   peer: "u64",
   shutdown: "u32",
   backlog: "u32",
-  address: "bytes32",
-  peer_address: "bytes32",
+  waiting: "u32",
+  turn: "u32",
+  mode: "u32",
+  uid: "u32",
+  gid: "u32",
+  address_size: "u32",
+  peer_address_size: "u32",
+  pad: "u32",
+  address: "bytes112",
+  peer_address: "bytes112",
+});
+
+/** struct ckpt_packet. */
+export const PACKET = new Struct("ckpt_packet", {
+  size: "u32",
+  rights: "u32",
+  address_size: "u32",
+  pid: "i32",
+  uid: "u32",
+  gid: "u32",
 });
 
 /** struct ckpt_option. */

@@ -33,7 +33,7 @@ export interface Descriptor {
     | "epoll"
     | "timerfd"
     | "signalfd"
-    | "socket pair"
+    | "unix socket"
     | "socket"
     | "pidfd"
     | "unknown";

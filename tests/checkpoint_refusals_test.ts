@@ -40,7 +40,6 @@ Deno.test("checkpoint() refuses a child process by its number and lets the progr
 for (
   const [kind, words] of [
     ["socket", /\b9\b.*socket/],
-    ["in-flight", /\b9\b.*descriptors in flight/],
     ["epoll", /\b9\b.*epoll.*closed or reused/],
     ["inotify", /\b9\b.*inotify/],
     ["pidfd", /\b9\b.*(pidfd|process)/],

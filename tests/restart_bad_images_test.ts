@@ -213,6 +213,21 @@ Deno.test("restart() --pid=same refuses while the program still runs", async () 
   await target.succeed();
 });
 
+Deno.test("restart() refuses names of sockets that somebody else has, and disturbs nobody", async () => {
+  await using dir = await TempDir.make();
+  await using target = Target.launch([built("tests/fd_unix")], {
+    dir: dir.join("ckpt"),
+    cwd: dir.path,
+  });
+  await target.waitFor("READY\n");
+  const image = await target.checkpoint();
+  const result = await restart("--pid=namespace", image);
+  assertRefused(result, "sockets in use", /socket \/.*stream.socket cannot be made again/);
+  assertMatch(result.stderr, /socket @ckpt test \d+ cannot be made again/);
+  await target.send("go\n");
+  await target.succeed();
+});
+
 Deno.test("restart() beside the running program works in a namespace of its own", async () => {
   await using dir = await TempDir.make();
   await using target = Target.launch([built("tests/process_pid")], { dir: dir.join("ckpt") });

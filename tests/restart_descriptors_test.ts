@@ -25,6 +25,8 @@ roundtrips([
   { does: "brings back event descriptors", program: "fd_eventfd" },
   { does: "brings back epoll sets", program: "fd_epoll" },
   { does: "brings back pairs of sockets", program: "fd_socketpair" },
+  { does: "brings back unix sockets with names", program: "fd_unix", endsForGood: true },
+  { does: "brings back descriptors in flight", program: "fd_in_flight", endsForGood: true },
   {
     does: "brings back sockets that listen and datagram sockets, and resets connections",
     program: "fd_inet",
@@ -131,6 +133,26 @@ Deno.test("restart() gives the program its own files as 0-2 when it had files", 
   const numbers = Array.from({ length: 30 }, (_, i) => `${i + 1}\n`).join("");
   assertEquals(await Deno.readTextFile(output), `${numbers}done\n`);
   assertEquals(again.stdout.text, "");
+});
+
+Deno.test("restart() breaks connections to other processes, which checkpoint() leaves alone", async () => {
+  await using dir = await TempDir.make();
+  const path = dir.join("server.socket");
+  using server = Deno.listen({ transport: "unix", path });
+  await using first = Target.launch([built("tests/fd_outside"), path], { dir: dir.join("ckpt") });
+  using connection = await server.accept();
+  await connection.write(new TextEncoder().encode("hello"));
+  await first.waitFor("READY\n");
+  const image = await first.checkpoint();
+  await first.send("go\n");
+  const bytes = new Uint8Array(8);
+  assertEquals(await connection.read(bytes), 3);
+  await connection.closeWrite();
+  await first.succeed();
+  await using again = Target.restart(image);
+  await again.waitForError(/was a connection to another process: the program finds it broken/);
+  await again.send("go\n");
+  await again.succeed();
 });
 
 Deno.test("restart() connects a program from a pipeline to its own pipeline", async () => {

@@ -258,9 +258,9 @@ enum ckpt_description_kind {
   CKPT_DESC_EPOLL = 7,        /* an epoll set: what it watches is in the watches note */
   CKPT_DESC_TIMERFD = 8,      /* a: index into the timerfds note */
   CKPT_DESC_SIGNALFD = 9,     /* a: the signals that it takes, bit n - 1 for signal n */
-  CKPT_DESC_SOCKET_PAIR = 10, /* one end of a pair of unix sockets; a: index into the sockets note; data:
-                                 packets that wait to be read here, each a u32 length and its bytes */
-  CKPT_DESC_SOCKET = 11,      /* a TCP or UDP socket; a: index into the sockets note */
+  CKPT_DESC_UNIX_SOCKET = 10, /* a: index into the sockets note; data: what waits to be read here, struct
+                                 ckpt_packet after struct ckpt_packet */
+  CKPT_DESC_SOCKET = 11,      /* a TCP or UDP socket; a, data: likewise */
   CKPT_DESC_PIDFD = 12,       /* of the program's own process */
 };
 
@@ -303,23 +303,44 @@ struct ckpt_timerfd {
 };
 
 enum ckpt_socket_flag {
-  CKPT_SOCKET_RESET = 1u << 0, /* the other end was closed with something unread: an error waits */
+  CKPT_SOCKET_RESET = 1u << 0, /* the other end was closed with something unread, or is not in the program:
+                                  an error waits */
   CKPT_SOCKET_LISTENS = 1u << 1,
-  CKPT_SOCKET_CONNECTED = 1u << 2, /* TCP: comes back as a connection that was reset */
+  CKPT_SOCKET_CONNECTED = 1u << 2, /* there is, or was, another end */
   CKPT_SOCKET_BOUND = 1u << 3,
+  CKPT_SOCKET_FILE = 1u << 4,  /* the name is a path, under which the socket is found */
+  CKPT_SOCKET_WAITS = 1u << 5, /* connected to the socket `peer`, which listens and has not yet accepted it */
 };
 
 struct ckpt_socket {
   int32_t domain;
   int32_t type; /* SOCK_* */
   int32_t protocol;
-  uint32_t flags;           /* enum ckpt_socket_flag */
-  uint64_t inode;           /* what tells the ends of pairs apart */
-  uint64_t peer;            /* inode of the other end, 0: closed */
-  uint32_t shutdown;        /* 1: for reading, 2: for writing */
-  uint32_t backlog;         /* of one that listens */
-  uint8_t address[32];      /* sockaddr_in or sockaddr_in6 */
-  uint8_t peer_address[32]; /* the same, when connected */
+  uint32_t flags;             /* enum ckpt_socket_flag */
+  uint64_t inode;             /* what tells sockets apart */
+  uint64_t peer;              /* inode of the other end, 0: not in the program (any more) */
+  uint32_t shutdown;          /* 1: for reading, 2: for writing */
+  uint32_t backlog;           /* of one that listens */
+  uint32_t waiting;           /* of one that listens: how many wait to be accepted */
+  uint32_t turn;              /* of one that waits: its place in the queue, from 1 */
+  uint32_t mode, uid, gid;    /* of the file that a unix socket is found under */
+  uint32_t address_size;      /* 0: none */
+  uint32_t peer_address_size; /* 0: none */
+  uint32_t pad;
+  uint8_t address[112];      /* struct sockaddr_* */
+  uint8_t peer_address[112]; /* the same, when connected */
+};
+
+/* What waits to be read from a socket: one packet, or a piece of a stream. It is followed by the
+ * descriptors in flight, each a u32 index into the descriptions note, by the address of who sent it, and by
+ * its bytes. */
+struct ckpt_packet {
+  uint32_t size;
+  uint32_t rights;       /* how many descriptors */
+  uint32_t address_size; /* 0: the sender has no name */
+  int32_t pid;           /* the sender's credentials; 0: it gave none */
+  uint32_t uid;
+  uint32_t gid;
 };
 
 /* An option of a socket, as getsockopt gives it. */

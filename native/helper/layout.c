@@ -146,9 +146,15 @@ static const struct field ckpt_timerfd_fields[] = {F(clock), F(flags), F(ticks),
 #undef F
 
 #define F(name) FIELD(ckpt_socket, name)
-static const struct field ckpt_socket_fields[] = {F(domain),  F(type),        F(protocol), F(flags),
-                                                  F(inode),   F(peer),        F(shutdown), F(backlog),
-                                                  F(address), F(peer_address)};
+static const struct field ckpt_socket_fields[] = {
+    F(domain),   F(type),         F(protocol),          F(flags), F(inode),   F(peer),
+    F(shutdown), F(backlog),      F(waiting),           F(turn),  F(mode),    F(uid),
+    F(gid),      F(address_size), F(peer_address_size), F(pad),   F(address), F(peer_address)};
+#undef F
+
+#define F(name) FIELD(ckpt_packet, name)
+static const struct field ckpt_packet_fields[] = {F(size), F(rights), F(address_size),
+                                                  F(pid),  F(uid),    F(gid)};
 #undef F
 
 #define F(name) FIELD(ckpt_option, name)
@@ -174,8 +180,8 @@ static const struct layout layouts[] = {
     LAYOUT(ckpt_process),     LAYOUT(ckpt_thread),     LAYOUT(ckpt_region),    LAYOUT(ckpt_file),
     LAYOUT(ckpt_description), LAYOUT(ckpt_descriptor), LAYOUT(ckpt_sigaction), LAYOUT(ckpt_signal),
     LAYOUT(ckpt_rlimit),      LAYOUT(ckpt_itimer),     LAYOUT(ckpt_timer),     LAYOUT(ckpt_lock),
-    LAYOUT(ckpt_watch),       LAYOUT(ckpt_timerfd),    LAYOUT(ckpt_socket),    LAYOUT(ckpt_option),
-    LAYOUT(ckpt_request),     LAYOUT(ckpt_report),     LAYOUT(ckpt_resume)};
+    LAYOUT(ckpt_watch),       LAYOUT(ckpt_timerfd),    LAYOUT(ckpt_socket),    LAYOUT(ckpt_packet),
+    LAYOUT(ckpt_option),      LAYOUT(ckpt_request),    LAYOUT(ckpt_report),    LAYOUT(ckpt_resume)};
 
 /* Adds to what is in the buffer; false when it does not fit. */
 #define ADD(...)                                                                                             \

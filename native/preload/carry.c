@@ -72,12 +72,14 @@ static long carry(struct checkpoint *c, int dir, struct ckpt_file *file, int fd,
 
 long write_files(struct checkpoint *c) {
   const struct ckpt_description *descriptions = c->descriptions.entries;
-  const struct ckpt_descriptor *descriptors = c->descriptors.entries;
+  const struct ckpt_descriptor *descriptors = c->descriptors.entries, *in_flight = c->in_flight.entries;
   struct ckpt_file *files = c->files.entries;
   char *buffer = NULL;
   long dir = -1, result = 0;
-  for (size_t i = 0; i < c->descriptors.count && result == 0; i++) {
-    uint32_t index = descriptions[descriptors[i].description].file;
+  for (size_t i = 0; i < c->descriptors.count + c->in_flight.count && result == 0; i++) {
+    const struct ckpt_descriptor *holder =
+        i < c->descriptors.count ? &descriptors[i] : &in_flight[i - c->descriptors.count];
+    uint32_t index = descriptions[holder->description].file;
     struct ckpt_file *file = index ? &files[index - 1] : NULL;
     if (!file || !(file->flags & CKPT_FILE_DELETED) || (file->flags & CKPT_FILE_CARRIED))
       continue;
@@ -88,7 +90,7 @@ long write_files(struct checkpoint *c) {
       if (dir < 0)
         return fail(c, dir, "%s/%s/" FILES ": %s", c->job_dir, c->temp_name, text_errno(dir));
     }
-    result = carry(c, (int)dir, file, descriptors[i].fd, buffer);
+    result = carry(c, (int)dir, file, holder->fd, buffer);
   }
   if (dir >= 0) {
     if (result == 0)

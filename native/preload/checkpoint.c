@@ -94,6 +94,8 @@ static void make_image_on_arena(void *argument) {
   c->result = make_image(c);
   if (c->result < 0)
     store_abandon(c);
+  close_in_flight(c);
+  take_locks_again(c);
   if (c->mem >= 0)
     sys(SYS_(close), c->mem);
   restore_limits(c);

@@ -42,6 +42,7 @@ struct checkpoint {
   struct list guards;       /* struct ckpt_range */
   struct list descriptions; /* struct ckpt_description */
   struct list descriptors;  /* struct ckpt_descriptor */
+  struct list in_flight;    /* struct ckpt_descriptor: peeked out of sockets, closed in the end */
   struct list locks;        /* struct ckpt_lock */
   struct list watches;      /* struct ckpt_watch */
   struct list timerfds;     /* struct ckpt_timerfd */
@@ -73,19 +74,21 @@ struct checkpoint {
 long fail(struct checkpoint *c, long code, const char *format, ...);
 
 /* Steps, in order. Each returns 0 or a negative errno with words. */
-long freeze_threads(struct checkpoint *c);       /* freeze.c */
-long refuse_company(struct checkpoint *c);       /* refuse.c */
-long describe_process(struct checkpoint *c);     /* process.c */
-long describe_timers(struct checkpoint *c);      /* timers.c */
-long describe_signals(struct checkpoint *c);     /* signals.c */
-long describe_regions(struct checkpoint *c);     /* regions.c */
-long describe_descriptors(struct checkpoint *c); /* descriptors.c */
-long store_begin(struct checkpoint *c);          /* store.c */
-long write_pages(struct checkpoint *c);          /* pages.c */
-long write_files(struct checkpoint *c);          /* carry.c */
-long write_notes(struct checkpoint *c);          /* notes.c */
-long store_end(struct checkpoint *c);            /* store.c */
-void store_abandon(struct checkpoint *c);        /* store.c */
+long freeze_threads(struct checkpoint *c);         /* freeze.c */
+long refuse_company(struct checkpoint *c);         /* refuse.c */
+long describe_process(struct checkpoint *c);       /* process.c */
+long describe_timers(struct checkpoint *c);        /* timers.c */
+long describe_signals(struct checkpoint *c);       /* signals.c */
+long describe_regions(struct checkpoint *c);       /* regions.c */
+long describe_descriptors(struct checkpoint *c);   /* descriptors.c */
+void close_in_flight(struct checkpoint *c);        /* descriptors.c */
+void take_locks_again(const struct checkpoint *c); /* locks.c */
+long store_begin(struct checkpoint *c);            /* store.c */
+long write_pages(struct checkpoint *c);            /* pages.c */
+long write_files(struct checkpoint *c);            /* carry.c */
+long write_notes(struct checkpoint *c);            /* notes.c */
+long store_end(struct checkpoint *c);              /* store.c */
+void store_abandon(struct checkpoint *c);          /* store.c */
 
 /* strings.c: offsets and indices into the lists; negative when the arena is full. */
 long add_string(struct checkpoint *c, const char *text);

@@ -34,6 +34,9 @@ uint32_t access_mode(uint32_t flags);
 /* Fills in what /proc tells about l->fd. */
 long look(struct looking *l);
 
+/* The index of the open file that l->fd refers to, described when it is new. */
+long find_description(struct looking *l, struct list *inodes);
+
 /* Each kind: 0, or a negative errno with words. */
 long describe_fifo(struct looking *l, struct ckpt_description *d);      /* pipes.c */
 long describe_socket(struct looking *l, struct ckpt_description *d);    /* sockets.c */
@@ -42,8 +45,8 @@ long describe_anonymous(struct looking *l, struct ckpt_description *d); /* event
 long add_locks(struct looking *l, uint32_t description); /* locks.c */
 
 /* What can be said only when all descriptors are known. */
-long describe_pipes(struct looking *l, const struct list *inodes);        /* pipes.c */
-long describe_socket_pairs(struct looking *l, const struct list *inodes); /* sockets.c */
-long describe_epoll_sets(struct looking *l, const struct list *inodes);   /* epoll.c */
+long describe_sockets(struct looking *l, struct list *inodes);          /* sockets.c */
+long describe_pipes(struct looking *l, const struct list *inodes);      /* pipes.c */
+long describe_epoll_sets(struct looking *l, const struct list *inodes); /* epoll.c */
 
 #endif

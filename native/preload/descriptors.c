@@ -181,8 +181,7 @@ static long add_description(struct looking *l, struct list *inodes) {
   return add_locks(l, (uint32_t)c->descriptions.count - 1);
 }
 
-static long add_descriptor(struct looking *l, struct list *inodes) {
-  struct checkpoint *c = l->c;
+long find_description(struct looking *l, struct list *inodes) {
   long result = look(l);
   if (result < 0)
     return result;
@@ -194,6 +193,14 @@ static long add_descriptor(struct looking *l, struct list *inodes) {
     description++;
   if (description == inodes->count)
     result = add_description(l, inodes);
+  return result < 0 ? result : (long)description;
+}
+
+static long add_descriptor(struct looking *l, struct list *inodes) {
+  struct checkpoint *c = l->c;
+  long description = find_description(l, inodes);
+  if (description < 0)
+    return description;
   struct ckpt_descriptor *entry = list_add(&c->arena, &c->descriptors, sizeof *entry);
   if (!entry)
     return -ENOMEM;
@@ -202,7 +209,7 @@ static long add_descriptor(struct looking *l, struct list *inodes) {
       .flags = l->flags & O_CLOEXEC ? FD_CLOEXEC : 0,
       .description = (uint32_t)description,
   };
-  return result;
+  return 0;
 }
 
 /* Descriptors by number: /proc lists them so, but does not promise it. */
@@ -239,8 +246,14 @@ long describe_descriptors(struct checkpoint *c) {
   dir_close(dir);
   sort(&c->descriptors);
   if (result == 0)
-    result = describe_pipes(l, &inodes);
+    result = describe_sockets(l, &inodes); /* first: it may find more descriptions */
   if (result == 0)
-    result = describe_socket_pairs(l, &inodes);
+    result = describe_pipes(l, &inodes);
   return result < 0 ? result : describe_epoll_sets(l, &inodes);
+}
+
+void close_in_flight(struct checkpoint *c) {
+  const struct ckpt_descriptor *all = c->in_flight.entries;
+  for (size_t i = 0; i < c->in_flight.count; i++)
+    sys(SYS_(close), all[i].fd);
 }

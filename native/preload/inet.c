@@ -27,6 +27,7 @@ static void describe_tcp(const struct looking *l, struct ckpt_socket *socket) {
   if (info.tcpi_state == STATE_LISTEN) {
     socket->flags |= CKPT_SOCKET_LISTENS;
     socket->backlog = info.tcpi_sacked; /* what the kernel tells there of a listening socket */
+    socket->waiting = info.tcpi_unacked;
   } else if (info.tcpi_state != STATE_CLOSE || was_connected) {
     socket->flags |= CKPT_SOCKET_CONNECTED;
   }
@@ -38,17 +39,15 @@ long describe_inet(struct looking *l, struct ckpt_socket *socket, struct ckpt_de
   bool udp = socket->type == SOCK_DGRAM && socket->protocol == IPPROTO_UDP;
   if (!tcp && !udp)
     return refuse_socket(l, socket);
-  if (sys(SYS_(getsockname), l->fd, socket->address, &size) >= 0 && has_port(socket->address))
+  if (sys(SYS_(getsockname), l->fd, socket->address, &size) >= 0 && has_port(socket->address)) {
     socket->flags |= CKPT_SOCKET_BOUND;
+    socket->address_size = size;
+  }
   if (tcp)
     describe_tcp(l, socket);
-  else if (sys(SYS_(getpeername), l->fd, socket->peer_address, &peer_size) >= 0)
+  if (sys(SYS_(getpeername), l->fd, socket->peer_address, &peer_size) >= 0) {
     socket->flags |= CKPT_SOCKET_CONNECTED;
-  struct ckpt_socket *entry = list_add(&l->c->arena, &l->c->sockets, sizeof *entry);
-  if (!entry)
-    return -ENOMEM;
-  *entry = *socket;
-  d->kind = CKPT_DESC_SOCKET;
-  d->a = l->c->sockets.count - 1;
-  return add_options(l, (uint32_t)d->a);
+    socket->peer_address_size = peer_size;
+  }
+  return add_socket(l, socket, d);
 }

@@ -1,6 +1,8 @@
 /* Locks on files, from fdinfo. */
 #include <errno.h>
+#include <fcntl.h>
 
+#include "core/sys.h"
 #include "core/text.h"
 #include "describe.h"
 
@@ -56,4 +58,22 @@ long add_locks(struct looking *l, uint32_t description) {
       ;
   }
   return result;
+}
+
+/* Whoever closes any descriptor of a file loses its POSIX locks on it, and a checkpoint closes some: those
+ * that were in flight, and its own on deleted files. */
+void take_locks_again(const struct checkpoint *c) {
+  const struct ckpt_lock *locks = c->locks.entries;
+  const struct ckpt_descriptor *descriptors = c->descriptors.entries;
+  for (size_t i = 0; i < c->locks.count; i++) {
+    struct flock lock = {.l_type = locks[i].exclusive ? F_WRLCK : F_RDLCK,
+                         .l_whence = SEEK_SET,
+                         .l_start = (off_t)locks[i].start,
+                         .l_len = (off_t)locks[i].length};
+    for (size_t j = 0; j < c->descriptors.count && locks[i].kind == CKPT_LOCK_POSIX; j++)
+      if (descriptors[j].description == locks[i].description) {
+        sys(SYS_(fcntl), descriptors[j].fd, F_SETLK, &lock);
+        break;
+      }
+  }
 }

@@ -6,9 +6,28 @@
 
 /* An option of SOL_SOCKET, 0 where there is none such. */
 int get_number(const struct looking *l, int name);
+void set_number(const struct looking *l, int name, int value);
 long refuse_socket(struct looking *l, const struct ckpt_socket *socket);
-/* Adds the options of l->fd, for the socket with this index. */
-long add_options(struct looking *l, uint32_t index);
-long describe_inet(struct looking *l, struct ckpt_socket *socket, struct ckpt_description *d); /* inet.c */
+/* Adds the socket that l->fd is, with its options, as what this description is about. */
+long add_socket(struct looking *l, const struct ckpt_socket *socket, struct ckpt_description *d);
+/* The socket with this inode, or null. */
+struct ckpt_socket *socket_by_inode(const struct checkpoint *c, uint64_t inode);
+
+/* Each family: what can be told about l->fd alone. */
+long describe_unix(struct looking *l, struct ckpt_socket *socket, struct ckpt_description *d);
+long describe_inet(struct looking *l, struct ckpt_socket *socket, struct ckpt_description *d);
+
+/* Once all descriptors are known: who is at the other end of l->fd. */
+long find_unix_peer(struct looking *l, struct ckpt_socket *socket, bool has_packets);
+
+/* packets.c: what waits in the unix socket l->fd, into the blob. Descriptors in flight there may add
+ * descriptions, so that pointers into their list do not last. */
+long peek_packets(struct looking *l, const struct ckpt_socket *socket, size_t description,
+                  struct list *inodes);
+/* Puts one packet, or piece of a stream, at the end of a list of bytes. */
+long add_packet(struct checkpoint *c, struct list *packets, const struct ckpt_packet *head,
+                const uint32_t *rights, const void *address, const void *bytes);
+/* Makes a list of packets the contents of this description. */
+long keep_packets(struct checkpoint *c, const struct list *packets, size_t description);
 
 #endif

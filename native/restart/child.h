@@ -23,6 +23,7 @@ struct child {
   int *files_read;  /* per file of the image: an open descriptor, or -1 */
   int *files_write; /* the same, for reading and writing */
   int *descriptions;
+  int *others; /* per description of a connection: the end through which it is filled */
 };
 
 /* Becomes the program, or tells restart why not and ends. */

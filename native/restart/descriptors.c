@@ -223,15 +223,11 @@ static int make(struct child *child, uint32_t index) {
   case CKPT_DESC_SOCKET:
     *fd = inet_make(child, d);
     break;
-  case CKPT_DESC_SOCKET_PAIR:
-    if (socket_pair_make(child, index) < 0)
-      return -1;
-    break;
   case CKPT_DESC_PIPE:
     if (pipe_make(child, index) < 0)
       return -1;
     break;
-  default: /* made with the first end of its pipe or pair */
+  default: /* made with the first end of its pipe, or with the other sockets */
     break;
   }
   return *fd < 0 ? -1 : set_flags(child, d, *fd);
@@ -262,12 +258,15 @@ int restore_descriptors(struct child *child) {
   child->files_read = no_descriptors(image->files_count);
   child->files_write = no_descriptors(image->files_count);
   child->descriptions = no_descriptors(image->descriptions_count);
-  if (!child->files_read || !child->files_write || !child->descriptions)
+  child->others = no_descriptors(image->descriptions_count);
+  if (!child->files_read || !child->files_write || !child->descriptions || !child->others)
     return say_problem("not enough memory");
-  if (clear_the_way(child) < 0)
+  if (clear_the_way(child) < 0 || unix_make_all(child) < 0)
     return -1;
   for (uint32_t i = 0; i < image->descriptions_count; i++)
     if (make(child, i) < 0)
       return -1;
+  if (sockets_finish(child) < 0)
+    return -1;
   return place(child) < 0 ? -1 : epoll_fill(child);
 }

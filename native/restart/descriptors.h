@@ -24,9 +24,15 @@ int descriptor_lift(const struct child *child, int fd, const char *what);
 int pipe_make(struct child *child, uint32_t first);
 
 void socket_set_options(const struct child *child, const struct ckpt_description *d, int fd);
+/* The description of the socket with this inode, or the number of descriptions. */
+uint32_t socket_find(const struct image *image, uint64_t inode);
+/* Fills all sockets, and makes them what they were, once all descriptions are there: 0 or -1. */
+int sockets_finish(const struct child *child);
 
-/* Makes both ends of the pair of sockets that this description is the first of: 0 or -1. */
-int socket_pair_make(struct child *child, uint32_t first);
+/* Makes all unix sockets, in an order of their own: 0 or -1. */
+int unix_make_all(struct child *child);
+/* Is it made as one of a pair? A datagram socket may also be connected to a name. */
+bool unix_is_paired(const struct image *image, const struct ckpt_socket *socket);
 
 /* Each makes one description: a descriptor of ours, or -1 with a problem said. */
 int eventfd_make(const struct child *child, const struct ckpt_description *d);

@@ -24,7 +24,7 @@ union address {
 static socklen_t take_address(union address *address, const struct ckpt_socket *socket,
                               const uint8_t *bytes) {
   memset(address, 0, sizeof *address);
-  memcpy(address->bytes, bytes, sizeof socket->address);
+  memcpy(address->bytes, bytes, sizeof address->bytes);
   address->any.sa_family = (sa_family_t)socket->domain;
   return socket->domain == AF_INET ? sizeof address->four : sizeof address->six;
 }

@@ -1,4 +1,4 @@
-/* Pairs of unix sockets, and what was in them. */
+/* What sockets of all families have: options, what was in them, ways that are shut. */
 #include <errno.h>
 #include <string.h>
 #include <sys/socket.h>
@@ -6,10 +6,24 @@
 
 #include "descriptors.h"
 #include "say.h"
+#include "unix_names.h"
+
+enum { RIGHTS_MOST = 253 };
+
+uint32_t socket_find(const struct image *image, uint64_t inode) {
+  uint32_t i = 0;
+  while (i < image->descriptions_count && ((image->descriptions[i].kind != CKPT_DESC_UNIX_SOCKET &&
+                                            image->descriptions[i].kind != CKPT_DESC_SOCKET) ||
+                                           image->sockets[image->descriptions[i].a].inode != inode))
+    i++;
+  return i;
+}
 
 static int set_number(int fd, int name, int value) {
   return setsockopt(fd, SOL_SOCKET, name, &value, sizeof value);
 }
+
+/* ---- Options ------------------------------------------------------------------------------------------ */
 
 /* The kernel doubles what it is told, and only root may go beyond wmem_max and rmem_max. */
 static int set_buffer(int fd, const struct ckpt_option *option) {
@@ -44,71 +58,166 @@ void socket_set_options(const struct child *child, const struct ckpt_description
       set_option(child, d, fd, &image->options[i]);
 }
 
-/* Through the other end, packet by packet. Each carries our credentials, which are the program's, in case
- * that it asks for them. */
-static int fill(const struct child *child, const struct ckpt_description *d, int end, int other) {
-  const uint8_t *at = child->image->blob + d->data, *last = at + d->data_size;
-  /* The kernel cuts this to what it allows. */
-  if (d->data_size &&
-      set_number(other, SO_SNDBUFFORCE, (int)(d->data_size < 1 << 28 ? d->data_size * 2 : 1 << 29)) < 0)
-    (void)set_number(other, SO_SNDBUF, 1 << 28);
-  if (set_number(end, SO_PASSCRED, 1) < 0)
-    return say_problem("cannot set up a socket: %s", strerror(errno));
-  while (at < last) {
-    uint32_t length;
-    memcpy(&length, at, sizeof length);
-    ssize_t n = send(other, at + sizeof length, length, MSG_DONTWAIT | MSG_NOSIGNAL);
-    if (n != (ssize_t)length)
-      return say_problem("cannot put %u bytes back into %s: %s", length, image_string(child->image, d->name),
-                         n < 0 ? strerror(errno) : "it takes no more");
-    at += sizeof length + length;
-  }
-  return set_number(end, SO_PASSCRED, 0);
+/* ---- What waits to be read ---------------------------------------------------------------------------- */
+
+/* One packet as it is sent again. */
+struct sending {
+  struct ckpt_packet head;
+  const uint8_t *rights, *address, *bytes;
+  char control[CMSG_SPACE(sizeof(struct ucred)) + CMSG_SPACE(RIGHTS_MOST * sizeof(int))]
+      __attribute__((aligned(8)));
+  size_t control_size;
+};
+
+static void *add_control(struct sending *s, int type, size_t size) {
+  struct cmsghdr *head = (struct cmsghdr *)(void *)(s->control + s->control_size);
+  *head = (struct cmsghdr){.cmsg_level = SOL_SOCKET, .cmsg_type = type, .cmsg_len = CMSG_LEN(size)};
+  s->control_size += CMSG_SPACE(size);
+  return CMSG_DATA(head);
 }
+
+static void set_control(const struct child *child, struct sending *s, const struct ucred *who) {
+  memset(s->control, 0, sizeof s->control);
+  s->control_size = 0;
+  if (s->head.pid)
+    memcpy(add_control(s, SCM_CREDENTIALS, sizeof *who), who, sizeof *who);
+  if (!s->head.rights)
+    return;
+  uint8_t *fds = add_control(s, SCM_RIGHTS, s->head.rights * sizeof(int));
+  for (uint32_t i = 0; i < s->head.rights; i++) {
+    uint32_t description;
+    memcpy(&description, s->rights + i * sizeof description, sizeof description);
+    memcpy(fds + i * sizeof(int), &child->descriptions[description], sizeof(int));
+  }
+}
+
+static ssize_t send_bytes(const struct child *child, struct sending *s, int through,
+                          const struct ckpt_socket *to, size_t from) {
+  struct ucred who = {.pid = s->head.pid, .uid = s->head.uid, .gid = s->head.gid};
+  struct iovec piece = {.iov_base = (void *)(uintptr_t)(s->bytes + from), .iov_len = s->head.size - from};
+  struct msghdr message = {.msg_iov = &piece, .msg_iovlen = 1, .msg_control = s->control};
+  if (to) {
+    message.msg_name = (void *)(uintptr_t)to->address;
+    message.msg_namelen = to->address_size;
+  }
+  set_control(child, s, &who);
+  message.msg_controllen = s->control_size;
+  ssize_t n = sendmsg(through, &message, MSG_DONTWAIT | MSG_NOSIGNAL);
+  if (n >= 0 || !s->head.pid || (errno != EPERM && errno != ESRCH && errno != EINVAL))
+    return n;
+  /* Sent by somebody whom we may not speak for. */
+  who = (struct ucred){.pid = getpid(), .uid = getuid(), .gid = getgid()};
+  set_control(child, s, &who);
+  return sendmsg(through, &message, MSG_DONTWAIT | MSG_NOSIGNAL);
+}
+
+/* A stream may take it in pieces; what goes with it goes with the first. */
+static int send_packet(const struct child *child, const struct ckpt_description *d, struct sending *s,
+                       int through, const struct ckpt_socket *to) {
+  size_t sent = 0;
+  do {
+    ssize_t n = send_bytes(child, s, through, to, sent);
+    if (n < 0)
+      return say_problem("cannot put %zu bytes back into %s: %s", s->head.size - sent,
+                         image_string(child->image, d->name), strerror(errno));
+    sent += (size_t)n;
+    s->head.rights = 0;
+  } while (sent < s->head.size);
+  return 0;
+}
+
+/* Who sent a datagram: a socket of the program's with that name, or one of ours that is closed then. */
+static int find_sender(const struct child *child, const struct sending *s, int *own) {
+  const struct image *image = child->image;
+  struct ckpt_socket name = {.address_size = s->head.address_size};
+  char words[UNIX_WORDS];
+  if (s->head.address_size) {
+    memcpy(name.address, s->address, s->head.address_size);
+    for (uint32_t i = 0; i < image->descriptions_count; i++)
+      if (image->descriptions[i].kind == CKPT_DESC_UNIX_SOCKET) {
+        const struct ckpt_socket *socket = &image->sockets[image->descriptions[i].a];
+        if (socket->type == SOCK_DGRAM && socket->flags & CKPT_SOCKET_BOUND && unix_same_name(socket, &name))
+          return child->descriptions[i];
+      }
+    say_warning("a datagram that waits to be read comes back without the name of who sent it, %s",
+                unix_words(name.address, name.address_size, words));
+  }
+  return *own = socket(AF_UNIX, SOCK_DGRAM | SOCK_CLOEXEC, 0);
+}
+
+/* The kernel cuts this to what it allows. The options are set as they were afterwards. */
+static void give_room(int fd, uint64_t size) {
+  if (set_number(fd, SO_SNDBUFFORCE, (int)(size < 1 << 28 ? size * 2 : 1 << 29)) < 0)
+    (void)set_number(fd, SO_SNDBUF, 1 << 28);
+}
+
+static int fill(const struct child *child, uint32_t index) {
+  const struct ckpt_description *d = &child->image->descriptions[index];
+  const struct ckpt_socket *socket = &child->image->sockets[d->a];
+  const uint8_t *at = child->image->blob + d->data, *last = at + d->data_size;
+  int other = child->others[index], result = 0;
+  if (other >= 0)
+    give_room(other, d->data_size);
+  while (at < last && result == 0) {
+    struct sending s;
+    int own = -1;
+    memcpy(&s.head, at, sizeof s.head);
+    s.rights = at + sizeof s.head;
+    s.address = s.rights + s.head.rights * sizeof(uint32_t);
+    s.bytes = s.address + s.head.address_size;
+    at = s.bytes + s.head.size;
+    result = send_packet(child, d, &s, other >= 0 ? other : find_sender(child, &s, &own),
+                         other >= 0 ? NULL : socket);
+    if (own >= 0)
+      close(own);
+  }
+  return result;
+}
+
+/* ---- As they were ------------------------------------------------------------------------------------- */
 
 static int shut(int fd, uint32_t how) {
   return how == 0 ? 0 : shutdown(fd, how == 3 ? SHUT_RDWR : how == 1 ? SHUT_RD : SHUT_WR);
 }
 
-/* The description of the other end, or count when it was closed. */
-static uint32_t find_other(const struct image *image, uint32_t first) {
-  const struct ckpt_socket *socket = &image->sockets[image->descriptions[first].a];
-  uint32_t other = first + 1;
-  while (other < image->descriptions_count &&
-         (socket->peer == 0 || image->descriptions[other].kind != CKPT_DESC_SOCKET_PAIR ||
-          image->sockets[image->descriptions[other].a].inode != socket->peer))
-    other++;
-  return other;
+/* An end that nobody has. Something unread when it is closed is an error at the other one. */
+static int close_other(const struct child *child, uint32_t index, const struct ckpt_socket *socket) {
+  const char *name = image_string(child->image, child->image->descriptions[index].name);
+  int fd = child->descriptions[index];
+  if (socket->flags & CKPT_SOCKET_RESET && send(fd, "", 1, MSG_DONTWAIT | MSG_NOSIGNAL) < 0)
+    return say_problem("%s: cannot break it: %s", name, strerror(errno));
+  close(child->others[index]);
+  if (socket->flags & CKPT_SOCKET_RESET && socket->shutdown != 3)
+    say_warning("%s was a connection to another process: the program finds it broken", name);
+  return 0;
 }
 
-int socket_pair_make(struct child *child, uint32_t first) {
+static int finish_unix(const struct child *child, uint32_t index) {
   const struct image *image = child->image;
-  const struct ckpt_description *d = &image->descriptions[first];
+  const struct ckpt_description *d = &image->descriptions[index];
   const struct ckpt_socket *socket = &image->sockets[d->a];
-  const char *name = image_string(image, d->name);
-  uint32_t other = find_other(image, first);
-  bool both = other < image->descriptions_count;
-  const struct ckpt_description *e = both ? &image->descriptions[other] : NULL;
-  int ends[2];
-  if (socketpair(AF_UNIX, socket->type | SOCK_CLOEXEC, socket->protocol, ends) < 0)
-    return say_problem("cannot make a pair of sockets: %s", strerror(errno));
-  if ((ends[0] = descriptor_lift(child, ends[0], name)) < 0 ||
-      (ends[1] = descriptor_lift(child, ends[1], name)) < 0)
-    return -1;
-  child->descriptions[first] = ends[0];
-  if (fill(child, d, ends[0], ends[1]) < 0 || (both && fill(child, e, ends[1], ends[0]) < 0))
-    return -1;
-  socket_set_options(child, d, ends[0]);
-  if (!both) {
-    /* Something unread when an end is closed is an error at the other one. */
-    if (socket->flags & CKPT_SOCKET_RESET && send(ends[0], "", 1, MSG_DONTWAIT | MSG_NOSIGNAL) < 0)
-      return say_problem("%s: cannot break it: %s", name, strerror(errno));
-    close(ends[1]);
-    return 0;
-  }
-  child->descriptions[other] = ends[1];
-  socket_set_options(child, e, ends[1]);
-  if (shut(ends[0], socket->shutdown) < 0 || shut(ends[1], image->sockets[e->a].shutdown) < 0)
-    return say_problem("%s: cannot shut it: %s", name, strerror(errno));
+  char words[UNIX_WORDS];
+  int fd = child->descriptions[index];
+  bool paired = unix_is_paired(image, socket);
+  socket_set_options(child, d, fd);
+  if (paired && socket_find(image, socket->peer) == image->descriptions_count)
+    return close_other(child, index, socket);
+  if (socket->flags & CKPT_SOCKET_CONNECTED && !(socket->flags & CKPT_SOCKET_WAITS) && !paired &&
+      unix_connect(fd, socket->peer_address, socket->peer_address_size) < 0)
+    say_warning("a datagram socket cannot be connected to %s again: %s",
+                unix_words(socket->peer_address, socket->peer_address_size, words), strerror(errno));
+  if (shut(fd, socket->shutdown) < 0)
+    return say_problem("%s: cannot shut it: %s", image_string(image, d->name), strerror(errno));
+  return 0;
+}
+
+int sockets_finish(const struct child *child) {
+  const struct image *image = child->image;
+  for (uint32_t i = 0; i < image->descriptions_count; i++)
+    if (image->descriptions[i].kind == CKPT_DESC_UNIX_SOCKET && fill(child, i) < 0)
+      return -1;
+  for (uint32_t i = 0; i < image->descriptions_count; i++)
+    if (image->descriptions[i].kind == CKPT_DESC_UNIX_SOCKET && finish_unix(child, i) < 0)
+      return -1;
   return 0;
 }

@@ -1,28 +1,48 @@
 /* Do the notes about descriptors make sense? Every number that restart acts on is looked at here, once. */
+#include <stddef.h>
 #include <string.h>
 #include <sys/socket.h>
+#include <sys/un.h>
 
 #include "format/socket_options.h"
 #include "image.h"
 
-enum { SIGNALS = 64, DESCRIPTOR_MOST = 1 << 20 };
+enum {
+  SIGNALS = 64,
+  DESCRIPTOR_MOST = 1 << 20,
+  RIGHTS_MOST = 253,
+  ADDRESS_MOST = sizeof(struct sockaddr_un),
+  NO_NAME = offsetof(struct sockaddr_un, sun_path),
+};
 
 static int damaged(struct image *image, const char *what, uint64_t index) {
   return image_refuse(image, "damaged: %s %llu makes no sense", what, (unsigned long long)index);
+}
+
+static bool rights_ok(const struct image *image, const uint8_t *at, uint32_t count) {
+  for (uint32_t i = 0; i < count; i++) {
+    uint32_t description;
+    memcpy(&description, at + i * sizeof description, sizeof description);
+    if (description >= image->descriptions_count)
+      return false;
+  }
+  return true;
 }
 
 /* Each packet lies inside of the data, and the last ends with it. */
 static bool packets_ok(const struct image *image, const struct ckpt_description *d) {
   uint64_t left = d->data_size;
   for (const uint8_t *at = image->blob + d->data; left;) {
-    uint32_t length;
-    if (left < sizeof length)
+    struct ckpt_packet packet;
+    if (left < sizeof packet)
       return false;
-    memcpy(&length, at, sizeof length);
-    if (left - sizeof length < length)
+    memcpy(&packet, at, sizeof packet);
+    uint64_t size = sizeof packet + packet.rights * sizeof(uint32_t) + packet.address_size + packet.size;
+    if (packet.rights > RIGHTS_MOST || packet.address_size > ADDRESS_MOST || left < size ||
+        !rights_ok(image, at + sizeof packet, packet.rights))
       return false;
-    at += sizeof length + length;
-    left -= sizeof length + length;
+    at += size;
+    left -= size;
   }
   return true;
 }
@@ -46,11 +66,11 @@ static bool description_ok(const struct image *image, const struct ckpt_descript
   case CKPT_DESC_SIGNALFD:
   case CKPT_DESC_PIDFD:
     return true;
-  case CKPT_DESC_SOCKET_PAIR:
+  case CKPT_DESC_UNIX_SOCKET:
     return d->a < image->sockets_count && image->sockets[d->a].domain == AF_UNIX && packets_ok(image, d);
   case CKPT_DESC_SOCKET:
     return d->a < image->sockets_count && image->sockets[d->a].domain != AF_UNIX &&
-           image->sockets[d->a].type != SOCK_SEQPACKET;
+           image->sockets[d->a].type != SOCK_SEQPACKET && packets_ok(image, d);
   case CKPT_DESC_TIMERFD:
     return d->a < image->timerfds_count;
   default:
@@ -77,11 +97,17 @@ static bool option_ok(const struct ckpt_option *option) {
   return false;
 }
 
+static bool address_ok(const struct ckpt_socket *socket, uint32_t size, bool wanted) {
+  return socket->domain != AF_UNIX || (size <= ADDRESS_MOST && (size > NO_NAME || (size == 0 && !wanted)));
+}
+
 static int check_sockets(struct image *image) {
   for (uint32_t i = 0; i < image->sockets_count; i++) {
     const struct ckpt_socket *socket = &image->sockets[i];
     bool known = socket->domain == AF_UNIX || socket->domain == AF_INET || socket->domain == AF_INET6;
-    if (!known || socket->shutdown > 3 || socket->backlog > INT32_MAX ||
+    if (!known || !address_ok(socket, socket->address_size, socket->flags & CKPT_SOCKET_BOUND) ||
+        !address_ok(socket, socket->peer_address_size, false) || socket->shutdown > 3 ||
+        socket->backlog > INT32_MAX ||
         (socket->type != SOCK_STREAM && socket->type != SOCK_DGRAM && socket->type != SOCK_SEQPACKET))
       return damaged(image, "socket", i);
   }

@@ -19,27 +19,9 @@ static int epoll_on_a_reused_number(void) {
   return set;
 }
 
-static int with_descriptor_in_flight(void) {
-  int pair[2];
-  union {
-    struct cmsghdr head;
-    char bytes[CMSG_SPACE(sizeof(int))];
-  } control = {
-      .head = {.cmsg_len = CMSG_LEN(sizeof(int)), .cmsg_level = SOL_SOCKET, .cmsg_type = SCM_RIGHTS}};
-  int passed = 1;
-  struct iovec piece = {"x", 1};
-  struct msghdr message = {
-      .msg_iov = &piece, .msg_iovlen = 1, .msg_control = &control, .msg_controllen = sizeof control};
-  memcpy(CMSG_DATA(&control.head), &passed, sizeof passed);
-  CHECK(socketpair(AF_UNIX, SOCK_STREAM, 0, pair) == 0 && sendmsg(pair[1], &message, 0) == 1);
-  return pair[0];
-}
-
 static int open_kind(const char *kind) {
   if (strcmp(kind, "socket") == 0)
     return socket(AF_NETLINK, SOCK_RAW, 0);
-  if (strcmp(kind, "in-flight") == 0)
-    return with_descriptor_in_flight();
   if (strcmp(kind, "epoll") == 0)
     return epoll_on_a_reused_number();
   if (strcmp(kind, "inotify") == 0)

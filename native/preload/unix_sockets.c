@@ -1,0 +1,129 @@
+/* Unix sockets: their names, and who is at the other end. */
+#include <errno.h>
+#include <fcntl.h>
+#include <poll.h>
+#include <stddef.h>
+#include <sys/ioctl.h>
+#include <sys/socket.h>
+#include <sys/stat.h>
+#include <sys/sysmacros.h>
+#include <sys/un.h>
+
+#include "core/sys.h"
+#include "core/text.h"
+#include "sockets.h"
+#include "unix_diag.h"
+
+enum { NO_NAME = offsetof(struct sockaddr_un, sun_path), BYTES_UNREAD = 0x5411 /* SIOCOUTQ */ };
+
+/* Is it still what its path leads to? A path that is relative may have been so to another directory. */
+static void find_file(const struct unix_facts *facts, struct ckpt_socket *socket) {
+  char path[sizeof socket->address + 1] = {0};
+  struct stat st;
+  for (uint32_t i = NO_NAME; i < socket->address_size; i++)
+    path[i - NO_NAME] = (char)socket->address[i];
+  if (path[0] == 0 || sys(SYS_(newfstatat), AT_FDCWD, path, &st, AT_SYMLINK_NOFOLLOW) < 0 ||
+      (uint32_t)st.st_ino != facts->ino || (major(st.st_dev) << 20 | minor(st.st_dev)) != facts->dev)
+    return;
+  socket->flags |= CKPT_SOCKET_FILE;
+  socket->mode = st.st_mode & 07777;
+  socket->uid = st.st_uid;
+  socket->gid = st.st_gid;
+}
+
+static uint32_t take_name(const struct looking *l, long call, uint8_t *address, socklen_t size) {
+  return sys(call, l->fd, address, &size) < 0 || size <= NO_NAME ? 0 : size;
+}
+
+static void take_facts(struct looking *l, struct ckpt_socket *socket, const struct unix_facts *facts) {
+  struct pollfd poller = {.fd = l->fd};
+  socket->address_size = take_name(l, SYS_(getsockname), socket->address, sizeof socket->address);
+  socket->peer_address_size =
+      take_name(l, SYS_(getpeername), socket->peer_address, sizeof socket->peer_address);
+  socket->peer = facts->peer;
+  socket->shutdown = facts->shutdown;
+  socket->backlog = facts->backlog;
+  socket->waiting = facts->waiting;
+  if (socket->address_size) {
+    socket->flags |= CKPT_SOCKET_BOUND;
+    find_file(facts, socket);
+  }
+  if (facts->listens)
+    socket->flags |= CKPT_SOCKET_LISTENS;
+  if (facts->connected)
+    socket->flags |= CKPT_SOCKET_CONNECTED;
+  if (facts->connected && facts->peer == 0 && sys(SYS_(poll), &poller, 1, 0) == 1 && poller.revents & POLLERR)
+    socket->flags |= CKPT_SOCKET_RESET;
+}
+
+long describe_unix(struct looking *l, struct ckpt_socket *socket, struct ckpt_description *d) {
+  struct unix_facts facts;
+  long result = unix_diag(socket->inode, &facts);
+  if (result < 0)
+    return fail(l->c, result, "descriptor %d: the kernel does not tell the other end of %s: %s",
+                (int64_t)l->fd, l->name, text_errno(result));
+  take_facts(l, socket, &facts);
+  return add_socket(l, socket, d);
+}
+
+/* ---- The other end ------------------------------------------------------------------------------------ */
+
+/* Whoever waits to be accepted has an other end that nobody has yet. */
+static bool find_turn(const struct checkpoint *c, struct ckpt_socket *socket) {
+  const struct ckpt_socket *sockets = c->sockets.entries;
+  struct unix_facts facts;
+  for (size_t i = 0; i < c->sockets.count; i++) {
+    if (sockets[i].domain != AF_UNIX || sockets[i].waiting == 0 || unix_diag(sockets[i].inode, &facts) < 0)
+      continue;
+    for (uint32_t turn = 0; turn < facts.clients_count; turn++) {
+      if (facts.clients[turn] != socket->inode)
+        continue;
+      socket->flags |= CKPT_SOCKET_WAITS;
+      socket->peer = sockets[i].inode;
+      socket->turn = turn + 1;
+      return true;
+    }
+  }
+  return false;
+}
+
+static long find_stream_peer(struct looking *l, struct ckpt_socket *socket) {
+  int unread = 0;
+  if (socket->peer == 0 && socket->shutdown == 3)
+    return 0; /* closed */
+  if (socket->peer == 0 && find_turn(l->c, socket)) {
+    sys(SYS_(ioctl), l->fd, BYTES_UNREAD, &unread);
+    return unread ? refuse(l, "a unix socket that waits to be accepted by the program, with data in it") : 0;
+  }
+  socket->peer = 0;
+  socket->flags |= CKPT_SOCKET_RESET;
+  return 0;
+}
+
+static bool is_found(const struct ckpt_socket *socket) {
+  return socket->flags & CKPT_SOCKET_FILE || (socket->address_size && socket->address[NO_NAME] == 0);
+}
+
+/* Datagram sockets are connected to a name, or to one another. */
+static long find_datagram_peer(struct looking *l, struct ckpt_socket *socket, bool has_packets) {
+  const struct ckpt_socket *other = socket->peer ? socket_by_inode(l->c, socket->peer) : NULL;
+  bool connected = socket->flags & CKPT_SOCKET_CONNECTED;
+  bool paired =
+      other ? other != socket && other->peer == socket->inode : connected && socket->peer_address_size == 0;
+  if (!other)
+    socket->peer = 0;
+  if (other && !paired && !is_found(other))
+    return refuse(l, "a unix datagram socket connected to one that is not found under a name");
+  if (has_packets && !paired && !is_found(socket))
+    return refuse(l, "a unix datagram socket with data in it that is not found under a name");
+  return 0;
+}
+
+/* A connection to another process is gone with either of them. */
+long find_unix_peer(struct looking *l, struct ckpt_socket *socket, bool has_packets) {
+  if (socket->type == SOCK_DGRAM)
+    return find_datagram_peer(l, socket, has_packets);
+  if (!(socket->flags & CKPT_SOCKET_CONNECTED) || (socket->peer && socket_by_inode(l->c, socket->peer)))
+    return 0;
+  return find_stream_peer(l, socket);
+}
