@@ -354,7 +354,7 @@ export const SOCKET = new Struct("ckpt_socket", {
   gid: "u32",
   address_size: "u32",
   peer_address_size: "u32",
-  pad: "u32",
+  state: "u32",
   address: "bytes112",
   peer_address: "bytes112",
 });

@@ -26,9 +26,10 @@ roundtrips([
   { does: "brings back epoll sets", program: "fd_epoll" },
   { does: "brings back pairs of sockets", program: "fd_socketpair" },
   { does: "brings back unix sockets with names", program: "fd_unix", endsForGood: true },
+  { does: "brings back TCP connections within the program", program: "fd_tcp" },
   { does: "brings back descriptors in flight", program: "fd_in_flight", endsForGood: true },
   {
-    does: "brings back sockets that listen and datagram sockets, and resets connections",
+    does: "brings back sockets that listen and datagram sockets",
     program: "fd_inet",
   },
   { does: "brings back memfds, O_PATH descriptors and its own pidfd", program: "fd_memfd" },
@@ -135,25 +136,31 @@ Deno.test("restart() gives the program its own files as 0-2 when it had files", 
   assertEquals(again.stdout.text, "");
 });
 
-Deno.test("restart() breaks connections to other processes, which checkpoint() leaves alone", async () => {
-  await using dir = await TempDir.make();
-  const path = dir.join("server.socket");
-  using server = Deno.listen({ transport: "unix", path });
-  await using first = Target.launch([built("tests/fd_outside"), path], { dir: dir.join("ckpt") });
-  using connection = await server.accept();
-  await connection.write(new TextEncoder().encode("hello"));
-  await first.waitFor("READY\n");
-  const image = await first.checkpoint();
-  await first.send("go\n");
-  const bytes = new Uint8Array(8);
-  assertEquals(await connection.read(bytes), 3);
-  await connection.closeWrite();
-  await first.succeed();
-  await using again = Target.restart(image);
-  await again.waitForError(/was a connection to another process: the program finds it broken/);
-  await again.send("go\n");
-  await again.succeed();
-});
+for (const kind of ["unix", "tcp"] as const) {
+  Deno.test(`restart() breaks ${kind} connections to other processes, which checkpoint() leaves alone`, async () => {
+    await using dir = await TempDir.make();
+    const path = dir.join("server.socket");
+    using server = kind === "unix"
+      ? Deno.listen({ transport: "unix", path })
+      : Deno.listen({ hostname: "127.0.0.1", port: 0 });
+    const place = server.addr.transport === "tcp" ? `${server.addr.port}` : path;
+    await using first = Target.launch([built("tests/fd_outside"), place], {
+      dir: dir.join("ckpt"),
+    });
+    using connection = await server.accept();
+    await connection.write(new TextEncoder().encode("hello"));
+    await first.waitFor("READY\n");
+    const image = await first.checkpoint();
+    await first.send("go\n");
+    assertEquals(await connection.read(new Uint8Array(8)), 3);
+    await connection.closeWrite();
+    await first.succeed();
+    await using again = Target.restart(image);
+    await again.waitForError(/was a (connection to another process|TCP connection): the program/);
+    await again.send("go\n");
+    await again.succeed();
+  });
+}
 
 Deno.test("restart() connects a program from a pipeline to its own pipeline", async () => {
   await using dir = await TempDir.make();

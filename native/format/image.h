@@ -303,8 +303,8 @@ struct ckpt_timerfd {
 };
 
 enum ckpt_socket_flag {
-  CKPT_SOCKET_RESET = 1u << 0, /* the other end was closed with something unread, or is not in the program:
-                                  an error waits */
+  CKPT_SOCKET_RESET = 1u << 0, /* the other end has reset it, or is not in the program: when what waits is
+                                  read, an error waits */
   CKPT_SOCKET_LISTENS = 1u << 1,
   CKPT_SOCKET_CONNECTED = 1u << 2, /* there is, or was, another end */
   CKPT_SOCKET_BOUND = 1u << 3,
@@ -326,9 +326,9 @@ struct ckpt_socket {
   uint32_t mode, uid, gid;    /* of the file that a unix socket is found under */
   uint32_t address_size;      /* 0: none */
   uint32_t peer_address_size; /* 0: none */
-  uint32_t pad;
-  uint8_t address[112];      /* struct sockaddr_* */
-  uint8_t peer_address[112]; /* the same, when connected */
+  uint32_t state;             /* of a TCP socket, as the kernel counts: 1 connected, 10 listening */
+  uint8_t address[112];       /* struct sockaddr_* */
+  uint8_t peer_address[112];  /* the same, when connected */
 };
 
 /* What waits to be read from a socket: one packet, or a piece of a stream. It is followed by the

@@ -26,7 +26,7 @@ static const struct socket_option socket_options[] = {
     {IPPROTO_TCP, TCP_KEEPIDLE, 4}, {IPPROTO_TCP, TCP_KEEPINTVL, 4},
     {IPPROTO_TCP, TCP_KEEPCNT, 4},  {IPPROTO_TCP, TCP_DEFER_ACCEPT, 4},
     {SOL_SOCKET, SO_LINGER, 8},     {SOL_SOCKET, SO_KEEPALIVE, 4},
-    {SOL_SOCKET, SO_OOBINLINE, 4},
+    {SOL_SOCKET, SO_OOBINLINE, 4},  {IPPROTO_TCP, TCP_CORK, 4},
 };
 
 enum { SOCKET_OPTIONS = sizeof socket_options / sizeof socket_options[0] };

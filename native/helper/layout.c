@@ -149,7 +149,7 @@ static const struct field ckpt_timerfd_fields[] = {F(clock), F(flags), F(ticks),
 static const struct field ckpt_socket_fields[] = {
     F(domain),   F(type),         F(protocol),          F(flags), F(inode),   F(peer),
     F(shutdown), F(backlog),      F(waiting),           F(turn),  F(mode),    F(uid),
-    F(gid),      F(address_size), F(peer_address_size), F(pad),   F(address), F(peer_address)};
+    F(gid),      F(address_size), F(peer_address_size), F(state), F(address), F(peer_address)};
 #undef F
 
 #define F(name) FIELD(ckpt_packet, name)

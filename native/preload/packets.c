@@ -12,7 +12,6 @@
 #include "sockets.h"
 
 enum {
-  PEEK_MOST = 1 << 20,
   RIGHTS_MOST = 253, /* SCM_MAX_FD */
   PASS_SECURITY = 34,
   PASS_PIDFD = 76,

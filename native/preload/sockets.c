@@ -111,21 +111,47 @@ static bool has_packets(const struct checkpoint *c, size_t description) {
   return ((const struct ckpt_description *)c->descriptions.entries + description)->data_size > 0;
 }
 
+/* A descriptor of the socket with this inode, or -1. */
+static int descriptor_of(const struct list *inodes, uint64_t inode) {
+  const struct inode *known = inodes->entries;
+  for (size_t i = 0; i < inodes->count && inode; i++)
+    if (known[i].ino == inode)
+      return known[i].fd;
+  return -1;
+}
+
 /* What is in flight may be sockets, with more in flight: the lists grow meanwhile. */
-long describe_sockets(struct looking *l, struct list *inodes) {
-  const struct list *descriptions = &l->c->descriptions;
-  struct ckpt_socket *socket;
-  for (size_t i = 0; i < descriptions->count; i++) {
-    socket = turn_to(l, inodes, i);
+static long peek_unix(struct looking *l, struct list *inodes) {
+  for (size_t i = 0; i < l->c->descriptions.count; i++) {
+    const struct ckpt_socket *socket = turn_to(l, inodes, i);
     long result = socket && socket->domain == AF_UNIX ? peek_packets(l, socket, i, inodes) : 0;
     if (result < 0)
       return result;
   }
-  for (size_t i = 0; i < descriptions->count; i++) {
-    socket = turn_to(l, inodes, i);
-    long result = socket && socket->domain == AF_UNIX ? find_unix_peer(l, socket, has_packets(l->c, i)) : 0;
+  return 0;
+}
+
+static long find_peers(struct looking *l, const struct list *inodes) {
+  for (size_t i = 0; i < l->c->descriptions.count; i++) {
+    struct ckpt_socket *socket = turn_to(l, inodes, i);
+    if (!socket || (socket->domain != AF_UNIX && socket->type != SOCK_STREAM))
+      continue;
+    long result = socket->domain == AF_UNIX ? find_unix_peer(l, socket, has_packets(l->c, i))
+                                            : find_tcp_peer(l, socket);
     if (result < 0)
       return result;
   }
   return 0;
+}
+
+long describe_sockets(struct looking *l, struct list *inodes) {
+  long result = peek_unix(l, inodes);
+  if (result == 0)
+    result = find_peers(l, inodes);
+  for (size_t i = 0; i < l->c->descriptions.count && result == 0; i++) {
+    const struct ckpt_socket *socket = turn_to(l, inodes, i);
+    if (socket && socket->domain != AF_UNIX && socket->type == SOCK_STREAM)
+      result = peek_tcp(l, socket, i, descriptor_of(inodes, socket->peer));
+  }
+  return result;
 }

@@ -4,6 +4,8 @@
 
 #include "describe.h"
 
+enum { PEEK_MOST = 1 << 20 }; /* the size of l->peeked, once there is one */
+
 /* An option of SOL_SOCKET, 0 where there is none such. */
 int get_number(const struct looking *l, int name);
 void set_number(const struct looking *l, int name, int value);
@@ -20,6 +22,11 @@ long describe_inet(struct looking *l, struct ckpt_socket *socket, struct ckpt_de
 /* Once all descriptors are known: who is at the other end of l->fd. */
 long find_unix_peer(struct looking *l, struct ckpt_socket *socket, bool has_packets);
 
+long find_tcp_peer(struct looking *l, struct ckpt_socket *socket);
+
+/* tcp.c: what waits in the TCP socket l->fd, into the blob. `other` is a descriptor of the other end, or -1.
+ */
+long peek_tcp(struct looking *l, const struct ckpt_socket *socket, size_t description, int other);
 /* packets.c: what waits in the unix socket l->fd, into the blob. Descriptors in flight there may add
  * descriptions, so that pointers into their list do not last. */
 long peek_packets(struct looking *l, const struct ckpt_socket *socket, size_t description,

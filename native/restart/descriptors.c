@@ -11,6 +11,7 @@
 #include <unistd.h>
 
 #include "core/text.h"
+#include "inet.h"
 #include "say.h"
 
 enum { INHERITED_MOST = 1024 };
@@ -261,7 +262,7 @@ int restore_descriptors(struct child *child) {
   child->others = no_descriptors(image->descriptions_count);
   if (!child->files_read || !child->files_write || !child->descriptions || !child->others)
     return say_problem("not enough memory");
-  if (clear_the_way(child) < 0 || unix_make_all(child) < 0)
+  if (clear_the_way(child) < 0 || unix_make_all(child) < 0 || tcp_make_all(child) < 0)
     return -1;
   for (uint32_t i = 0; i < image->descriptions_count; i++)
     if (make(child, i) < 0)

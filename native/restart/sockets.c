@@ -1,20 +1,26 @@
 /* What sockets of all families have: options, what was in them, ways that are shut. */
 #include <errno.h>
+#include <poll.h>
 #include <string.h>
 #include <sys/socket.h>
 #include <unistd.h>
 
 #include "descriptors.h"
+#include "inet.h"
 #include "say.h"
 #include "unix_names.h"
 
-enum { RIGHTS_MOST = 253 };
+enum { RIGHTS_MOST = 253, PATIENCE_MS = 5000 };
+
+static bool is_socket(const struct image *image, uint32_t index) {
+  uint32_t kind = image->descriptions[index].kind;
+  return kind == CKPT_DESC_UNIX_SOCKET || kind == CKPT_DESC_SOCKET;
+}
 
 uint32_t socket_find(const struct image *image, uint64_t inode) {
   uint32_t i = 0;
-  while (i < image->descriptions_count && ((image->descriptions[i].kind != CKPT_DESC_UNIX_SOCKET &&
-                                            image->descriptions[i].kind != CKPT_DESC_SOCKET) ||
-                                           image->sockets[image->descriptions[i].a].inode != inode))
+  while (i < image->descriptions_count &&
+         (!is_socket(image, i) || image->sockets[image->descriptions[i].a].inode != inode))
     i++;
   return i;
 }
@@ -41,6 +47,10 @@ static void set_option(const struct child *child, const struct ckpt_description 
                        const struct ckpt_option *option) {
   uint8_t now[sizeof option->value];
   socklen_t size = option->size;
+  /* What an end of a connection was bound to may have settled that one, and nothing comes of it any more. */
+  if (option->level == IPPROTO_IPV6 && option->name == IPV6_V6ONLY &&
+      child->image->sockets[d->a].flags & CKPT_SOCKET_CONNECTED)
+    return;
   if (getsockopt(fd, option->level, option->name, now, &size) == 0 && size == option->size &&
       memcmp(now, option->value, size) == 0)
     return;
@@ -111,12 +121,20 @@ static ssize_t send_bytes(const struct child *child, struct sending *s, int thro
   return sendmsg(through, &message, MSG_DONTWAIT | MSG_NOSIGNAL);
 }
 
+/* TCP takes more once some of it has arrived. */
+static bool takes_more(int through) {
+  struct pollfd poller = {.fd = through, .events = POLLOUT};
+  return errno == EAGAIN && poll(&poller, 1, PATIENCE_MS) == 1;
+}
+
 /* A stream may take it in pieces; what goes with it goes with the first. */
 static int send_packet(const struct child *child, const struct ckpt_description *d, struct sending *s,
                        int through, const struct ckpt_socket *to) {
   size_t sent = 0;
   do {
     ssize_t n = send_bytes(child, s, through, to, sent);
+    if (n < 0 && d->kind == CKPT_DESC_SOCKET && takes_more(through))
+      continue;
     if (n < 0)
       return say_problem("cannot put %zu bytes back into %s: %s", s->head.size - sent,
                          image_string(child->image, d->name), strerror(errno));
@@ -155,8 +173,13 @@ static int fill(const struct child *child, uint32_t index) {
   const struct ckpt_description *d = &child->image->descriptions[index];
   const struct ckpt_socket *socket = &child->image->sockets[d->a];
   const uint8_t *at = child->image->blob + d->data, *last = at + d->data_size;
+  bool tcp = d->kind == CKPT_DESC_SOCKET;
   int other = child->others[index], result = 0;
-  if (other >= 0)
+  if (d->data_size == 0 || (tcp && other < 0))
+    return 0;
+  if (tcp)
+    result = tcp_make_room(child, index, d->data_size - sizeof(struct ckpt_packet));
+  else if (other >= 0)
     give_room(other, d->data_size);
   while (at < last && result == 0) {
     struct sending s;
@@ -171,7 +194,7 @@ static int fill(const struct child *child, uint32_t index) {
     if (own >= 0)
       close(own);
   }
-  return result;
+  return result == 0 && tcp ? tcp_wait_for(child, index) : result;
 }
 
 /* ---- As they were ------------------------------------------------------------------------------------- */
@@ -214,10 +237,12 @@ static int finish_unix(const struct child *child, uint32_t index) {
 int sockets_finish(const struct child *child) {
   const struct image *image = child->image;
   for (uint32_t i = 0; i < image->descriptions_count; i++)
-    if (image->descriptions[i].kind == CKPT_DESC_UNIX_SOCKET && fill(child, i) < 0)
+    if (is_socket(image, i) && fill(child, i) < 0)
       return -1;
   for (uint32_t i = 0; i < image->descriptions_count; i++)
-    if (image->descriptions[i].kind == CKPT_DESC_UNIX_SOCKET && finish_unix(child, i) < 0)
+    if (is_socket(image, i) &&
+        (image->descriptions[i].kind == CKPT_DESC_UNIX_SOCKET ? finish_unix(child, i)
+                                                              : tcp_finish(child, i)) < 0)
       return -1;
   return 0;
 }

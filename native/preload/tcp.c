@@ -1,0 +1,191 @@
+/* TCP connections within the process: which two sockets are one, and what waits in them. */
+#include "tcp.h"
+
+#include <errno.h>
+#include <linux/sockios.h>
+#include <netinet/in.h>
+#include <poll.h>
+#include <string.h>
+#include <sys/ioctl.h>
+#include <sys/socket.h>
+
+#include "core/sys.h"
+#include "core/text.h"
+#include "sockets.h"
+
+enum { ESTABLISHED = 1, A_LOT = 1 << 30, LOOK = 64 << 10 };
+
+long tcp_ask(int fd, struct tcp_info *info) {
+  socklen_t size = sizeof *info;
+  memset(info, 0, sizeof *info);
+  return sys(SYS_(getsockopt), fd, IPPROTO_TCP, TCP_INFO, info, &size);
+}
+
+bool tcp_has_said_end(uint32_t state) {
+  enum { FIN_WAIT1 = 4, FIN_WAIT2, TIME_WAIT, LAST_ACK = 9, CLOSING = 11 };
+  return state == FIN_WAIT1 || state == FIN_WAIT2 || state == TIME_WAIT || state == TCP_STATE_CLOSE ||
+         state == LAST_ACK || state == CLOSING;
+}
+
+/* ---- The other end ------------------------------------------------------------------------------------ */
+
+/* The same in both families: a socket of one may be connected to one of the other. */
+struct place {
+  uint8_t host[16];
+  uint8_t port[2];
+};
+
+static struct place place_of(const uint8_t *address) {
+  struct place place = {.host = {[10] = 0xff, [11] = 0xff}};
+  sa_family_t family;
+  memcpy(&family, address, sizeof family);
+  memcpy(place.port, address + offsetof(struct sockaddr_in, sin_port), sizeof place.port);
+  if (family == AF_INET)
+    memcpy(place.host + 12, address + offsetof(struct sockaddr_in, sin_addr), 4);
+  else
+    memcpy(place.host, address + offsetof(struct sockaddr_in6, sin6_addr), sizeof place.host);
+  return place;
+}
+
+static bool same_place(const uint8_t *a, const uint8_t *b) {
+  struct place here = place_of(a), there = place_of(b);
+  return memcmp(&here, &there, sizeof here) == 0;
+}
+
+static bool is_tcp_end(const struct ckpt_socket *socket) {
+  return socket->domain != AF_UNIX && socket->type == SOCK_STREAM && socket->peer_address_size &&
+         socket->address_size;
+}
+
+/* Where the program itself listens, at this address or at all of them. */
+static struct ckpt_socket *find_listener(const struct checkpoint *c, const uint8_t *address) {
+  static const uint8_t any[16], any_four[16] = {[10] = 0xff, [11] = 0xff};
+  struct ckpt_socket *sockets = c->sockets.entries;
+  struct place wanted = place_of(address);
+  for (size_t i = 0; i < c->sockets.count; i++) {
+    if (sockets[i].domain == AF_UNIX || !(sockets[i].flags & CKPT_SOCKET_LISTENS))
+      continue;
+    struct place place = place_of(sockets[i].address);
+    if (memcmp(place.port, wanted.port, sizeof place.port) == 0 &&
+        (memcmp(place.host, wanted.host, sizeof place.host) == 0 ||
+         memcmp(place.host, any, sizeof any) == 0 || memcmp(place.host, any_four, sizeof any_four) == 0))
+      return &sockets[i];
+  }
+  return NULL;
+}
+
+/* Whoever waits to be accepted has an other end that nobody has yet. In which order they wait the kernel does
+ * not tell: it is taken to be that of the descriptors. */
+static bool find_turn(const struct checkpoint *c, struct ckpt_socket *socket) {
+  const struct ckpt_socket *sockets = c->sockets.entries;
+  const struct ckpt_socket *listener = find_listener(c, socket->peer_address);
+  uint32_t turn = 1;
+  if (!listener)
+    return false;
+  for (size_t i = 0; i < c->sockets.count; i++)
+    turn += sockets[i].flags & CKPT_SOCKET_WAITS && sockets[i].peer == listener->inode;
+  if (turn > listener->waiting)
+    return false;
+  socket->flags |= CKPT_SOCKET_WAITS;
+  socket->peer = listener->inode;
+  socket->turn = turn;
+  return true;
+}
+
+long find_tcp_peer(struct looking *l, struct ckpt_socket *socket) {
+  struct ckpt_socket *sockets = l->c->sockets.entries;
+  struct tcp_info info;
+  if (!(socket->flags & CKPT_SOCKET_CONNECTED))
+    return 0;
+  for (size_t i = 0; i < l->c->sockets.count && is_tcp_end(socket); i++)
+    if (&sockets[i] != socket && is_tcp_end(&sockets[i]) &&
+        same_place(sockets[i].address, socket->peer_address) &&
+        same_place(sockets[i].peer_address, socket->address)) {
+      socket->peer = sockets[i].inode;
+      return 0;
+    }
+  if (is_tcp_end(socket) && !(socket->shutdown & 1) && find_turn(l->c, socket)) {
+    bool sent = tcp_ask(l->fd, &info) < 0 || info.tcpi_bytes_sent || info.tcpi_notsent_bytes;
+    return sent ? refuse(l, "a TCP socket that waits to be accepted by the program, with data in it") : 0;
+  }
+  /* What the other side has ended can come to its end; all else is torn. */
+  if (!(socket->shutdown & 1))
+    socket->flags |= CKPT_SOCKET_RESET;
+  return 0;
+}
+
+/* ---- What waits --------------------------------------------------------------------------------------- */
+
+static int count(int fd, unsigned long what) {
+  int n = 0;
+  return sys(SYS_(ioctl), fd, what, &n) < 0 ? 0 : n;
+}
+
+/* The sender waits for more to send at once, or was told to. */
+static void push(int from) {
+  int yes = 1, before = 0;
+  socklen_t size = sizeof before;
+  if (sys(SYS_(getsockopt), from, IPPROTO_TCP, TCP_NODELAY, &before, &size) < 0)
+    return;
+  sys(SYS_(setsockopt), from, IPPROTO_TCP, TCP_NODELAY, &yes, sizeof yes);
+  sys(SYS_(setsockopt), from, IPPROTO_TCP, TCP_NODELAY, &before, sizeof before);
+}
+
+/* The receiver has no room. SO_RCVLOWAT makes some, as if by itself, when the program has not set the size; a
+ * look at what waits then tells the sender. */
+static void make_room(struct looking *l, int from) {
+  int before = get_number(l, SO_RCVLOWAT), locked = get_number(l, 72 /* SO_BUF_LOCK */) & 2;
+  int size = get_number(l, SO_RCVBUF), left;
+  if (locked)
+    set_number(l, SO_RCVBUF, A_LOT);
+  set_number(l, SO_RCVLOWAT, A_LOT);
+  do {
+    left = count(from, SIOCOUTQNSD);
+    sys(SYS_(recvfrom), l->fd, l->peeked, LOOK, MSG_PEEK | MSG_DONTWAIT, NULL, NULL);
+  } while (count(from, SIOCOUTQNSD) < left);
+  set_number(l, SO_RCVLOWAT, before);
+  if (locked)
+    set_number(l, SO_RCVBUF, size / 2);
+}
+
+/* What the other end has written and not yet sent cannot be read, but it can be made to arrive. */
+static long let_arrive(struct looking *l, int from) {
+  struct tcp_info here, there;
+  if (count(from, SIOCOUTQNSD) > 0)
+    push(from);
+  if (count(from, SIOCOUTQNSD) > 0)
+    make_room(l, from);
+  if (tcp_ask(l->fd, &here) < 0 || tcp_ask(from, &there) < 0 || count(from, SIOCOUTQNSD) > 0 ||
+      here.tcpi_bytes_received < there.tcpi_bytes_sent - there.tcpi_bytes_retrans)
+    return refuse(l, "a TCP socket that the program has written more to than it takes");
+  return 0;
+}
+
+static long peek_stream(struct looking *l, size_t description) {
+  struct list packets = {0};
+  struct ckpt_packet head = {.size = (uint32_t)count(l->fd, SIOCINQ)};
+  int from = get_number(l, SO_PEEK_OFF);
+  char *bytes = arena_take(&l->c->arena, head.size);
+  if (!bytes)
+    return -ENOMEM;
+  set_number(l, SO_PEEK_OFF, -1);
+  long n = sys(SYS_(recvfrom), l->fd, bytes, head.size, MSG_PEEK | MSG_DONTWAIT, NULL, NULL);
+  set_number(l, SO_PEEK_OFF, from);
+  if (n != head.size)
+    return fail(l->c, n < 0 ? n : -EIO, "descriptor %d: what waits in the socket cannot be read",
+                (int64_t)l->fd);
+  long result = add_packet(l->c, &packets, &head, NULL, NULL, bytes);
+  return result < 0 ? result : keep_packets(l->c, &packets, description);
+}
+
+long peek_tcp(struct looking *l, const struct ckpt_socket *socket, size_t description, int other) {
+  struct pollfd poller = {.fd = l->fd, .events = POLLPRI};
+  if (!(socket->flags & CKPT_SOCKET_CONNECTED) || socket->flags & CKPT_SOCKET_WAITS)
+    return 0;
+  if (other >= 0 && sys(SYS_(poll), &poller, 1, 0) == 1 && poller.revents & POLLPRI)
+    return refuse(l, "a TCP socket with urgent data in it");
+  if (!l->peeked && !(l->peeked = arena_take(&l->c->arena, PEEK_MOST)))
+    return -ENOMEM;
+  long result = other >= 0 ? let_arrive(l, other) : 0;
+  return result < 0 || count(l->fd, SIOCINQ) <= 0 ? result : peek_stream(l, description);
+}

@@ -1,0 +1,172 @@
+/* TCP connections within the process: what waits in them, ends that are shut, both families, and one that
+ * waits to be accepted. */
+#include <arpa/inet.h>
+#include <fcntl.h>
+#include <netinet/in.h>
+#include <netinet/tcp.h>
+#include <stdbool.h>
+#include <sys/socket.h>
+
+#include "check.h"
+
+#define BIG (8 << 20)
+
+static char block[BIG], got[BIG];
+
+union address {
+  struct sockaddr any;
+  struct sockaddr_in four;
+  struct sockaddr_in6 six;
+};
+
+struct pair {
+  int client, server;
+};
+
+static void set(int fd, int level, int name, int value) {
+  CHECK(setsockopt(fd, level, name, &value, sizeof value) == 0);
+}
+
+static int option(int fd, int level, int name) {
+  int value = -1;
+  socklen_t size = sizeof value;
+  CHECK(getsockopt(fd, level, name, &value, &size) == 0);
+  return value;
+}
+
+static union address address_of(int fd, bool peer) {
+  union address address = {0};
+  socklen_t size = sizeof address;
+  CHECK((peer ? getpeername : getsockname)(fd, &address.any, &size) == 0);
+  return address;
+}
+
+static int listener(union address address, bool reuse) {
+  int fd = socket(address.any.sa_family, SOCK_STREAM, 0);
+  CHECK(fd >= 0);
+  if (reuse)
+    set(fd, SOL_SOCKET, SO_REUSEADDR, 1);
+  CHECK(bind(fd, &address.any, sizeof address) == 0 && listen(fd, 4) == 0);
+  return fd;
+}
+
+static int connected(int listener, union address to) {
+  union address address = address_of(listener, false);
+  int fd = socket(to.any.sa_family, SOCK_STREAM, 0);
+  to.four.sin_port = address.four.sin_port; /* at the same place in both */
+  CHECK(fd >= 0 && connect(fd, &to.any, sizeof to) == 0);
+  return fd;
+}
+
+static struct pair pair(int listener, union address to) {
+  struct pair pair = {.client = connected(listener, to)};
+  pair.server = accept(listener, NULL, NULL);
+  CHECK(pair.server >= 0);
+  return pair;
+}
+
+static void put(int fd, const char *bytes, size_t size) {
+  CHECK(send(fd, bytes, size, MSG_NOSIGNAL) == (ssize_t)size);
+}
+
+static void expect(int fd, const char *bytes, size_t size) {
+  ssize_t n = recv(fd, got, size, size ? MSG_WAITALL : 0);
+  if (n != (ssize_t)size || memcmp(got, bytes, size) != 0)
+    FAIL("descriptor %d: %zd of %zu bytes (%s)", fd, n, size, strerror(errno));
+}
+
+/* As much as it takes. */
+static size_t flood(int fd) {
+  size_t sent = 0;
+  for (ssize_t n; sent < BIG && (n = send(fd, block + sent, 50000, MSG_DONTWAIT)) > 0;)
+    sent += (size_t)n;
+  CHECK(sent > 100000 && sent < BIG);
+  return sent;
+}
+
+/* Both ways, and each end knows the other. */
+static void expect_connection(struct pair pair) {
+  CHECK(address_of(pair.client, false).four.sin_port == address_of(pair.server, true).four.sin_port);
+  CHECK(address_of(pair.client, true).four.sin_port == address_of(pair.server, false).four.sin_port);
+  put(pair.client, "there", 5);
+  expect(pair.server, "there", 5);
+  put(pair.server, "back", 4);
+  expect(pair.client, "back", 4);
+}
+
+int main(void) {
+  union address four = {.four = {.sin_family = AF_INET, .sin_addr.s_addr = htonl(INADDR_LOOPBACK)}};
+  union address any = {.six = {.sin6_family = AF_INET6}};
+  union address six = {.six = {.sin6_family = AF_INET6, .sin6_addr = IN6ADDR_LOOPBACK_INIT}};
+  for (int i = 0; i < BIG; i++)
+    block[i] = (char)(i * 31 + i / 256);
+  int listens = listener(four, true), both = listener(any, true), once = listener(four, true);
+  struct pair plain = pair(listens, four), mixed = pair(both, four), newer = pair(both, six);
+  struct pair full = pair(listens, four), small = pair(listens, four), held = pair(listens, four);
+  struct pair half = pair(listens, four), over = pair(listens, four), left = pair(listens, four);
+  struct pair alone = pair(once, four);
+  in_port_t port = address_of(plain.server, false).four.sin_port;
+  CHECK(close(once) == 0);
+  set(plain.client, IPPROTO_TCP, TCP_NODELAY, 1);
+  set(plain.server, SOL_SOCKET, SO_KEEPALIVE, 1);
+  set(plain.server, IPPROTO_TCP, TCP_KEEPIDLE, 77);
+  put(plain.client, "to server", 9);
+  put(plain.server, "to client", 9);
+  put(mixed.client, "mixed", 5);
+  put(newer.server, "newer", 5);
+  size_t filled = flood(full.client);
+  set(small.server, SOL_SOCKET, SO_RCVBUF, 20000);
+  put(small.client, block, 100000);
+  set(held.client, IPPROTO_TCP, TCP_CORK, 1);
+  put(held.client, "held", 4);
+  put(half.client, "last words", 10);
+  CHECK(shutdown(half.client, SHUT_WR) == 0);
+  put(over.client, "a", 1);
+  put(over.server, "b", 1);
+  CHECK(shutdown(over.client, SHUT_WR) == 0 && shutdown(over.server, SHUT_WR) == 0);
+  put(left.server, "left", 4);
+  CHECK(close(left.server) == 0);
+  int waiting = connected(listens, four);
+  ready();
+  wait_for_go();
+
+  expect(plain.server, "to server", 9);
+  expect(plain.client, "to client", 9);
+  CHECK(option(plain.client, IPPROTO_TCP, TCP_NODELAY) && !option(plain.server, IPPROTO_TCP, TCP_NODELAY));
+  CHECK(option(plain.server, SOL_SOCKET, SO_KEEPALIVE) == 1);
+  CHECK(option(plain.server, IPPROTO_TCP, TCP_KEEPIDLE) == 77);
+  CHECK(option(plain.server, SOL_SOCKET, SO_REUSEADDR) == 1 &&
+        !option(plain.client, SOL_SOCKET, SO_REUSEADDR));
+  CHECK(option(plain.server, SOL_SOCKET, SO_RCVLOWAT) == 1);
+  CHECK(address_of(plain.server, false).four.sin_port == port);
+  expect_connection(plain);
+  expect(mixed.server, "mixed", 5);
+  expect(newer.client, "newer", 5);
+  expect_connection(mixed);
+  expect_connection(newer);
+  expect_connection(alone);
+  CHECK(address_of(mixed.server, true).any.sa_family == AF_INET6);
+  expect(full.server, block, filled);
+  expect_connection(full);
+  CHECK(option(small.server, SOL_SOCKET, SO_RCVBUF) == 40000);
+  expect(small.server, block, 100000);
+  expect_connection(small);
+  CHECK(option(held.client, IPPROTO_TCP, TCP_CORK) == 1);
+  set(held.client, IPPROTO_TCP, TCP_CORK, 0);
+  expect(held.server, "held", 4);
+  expect(half.server, "last words", 10);
+  expect(half.server, "", 0);
+  put(half.server, "answer", 6);
+  expect(half.client, "answer", 6);
+  CHECK(send(half.client, "x", 1, MSG_NOSIGNAL) == -1 && errno == EPIPE);
+  expect(over.server, "a", 1);
+  expect(over.client, "b", 1);
+  expect(over.server, "", 0);
+  expect(over.client, "", 0);
+  expect(left.client, "left", 4);
+  expect(left.client, "", 0);
+  struct pair late = {.client = waiting, .server = accept(listens, NULL, NULL)};
+  expect_connection(late);
+  expect_connection(pair(listens, four));
+  success();
+}
