@@ -1,9 +1,12 @@
 import { basename, resolve } from "@std/path";
 import { CheckpointError } from "./errors.ts";
 import { Job } from "./job.ts";
-import { identify, readProc, readStat, readStatus } from "./proc.ts";
+import { identify, livingThread, readProc, readStat, readStatus } from "./proc.ts";
 import { isDynamic, readFront } from "./program.ts";
-import { isReady } from "./ready.ts";
+import { waitUntilReady } from "./ready.ts";
+
+/** Milliseconds that a program gets to load its libraries, if it is just starting another one by exec. */
+const EXEC = 200;
 
 /**
  * Takes a program that runs under libckpt already, such as one started with `LD_PRELOAD=libckpt.so`.
@@ -38,7 +41,7 @@ export async function attach(pid: number): Promise<Job> {
   if (!process) throw refuse("it has ended");
   let ready: boolean;
   try {
-    ready = await isReady(pid);
+    ready = await waitUntilReady(process, EXEC);
   } catch (cause) {
     if (!(cause instanceof Deno.errors.PermissionDenied)) throw cause;
     throw refuse("the kernel does not let you look into it (ask as root)", cause);
@@ -50,7 +53,7 @@ export async function attach(pid: number): Promise<Job> {
 async function whyNot(pid: number): Promise<string> {
   const start = "start it with ckpt run, or with LD_PRELOAD=libckpt.so";
   if ((await readStat(pid))?.state === undefined) return "it has ended";
-  const front = await readFront(`/proc/${pid}/exe`).catch(() => undefined);
+  const front = await readFront(`/proc/${await livingThread(pid)}/exe`).catch(() => undefined);
   if (front && !isDynamic(front)) {
     return "its program is statically linked and cannot load libckpt (link it dynamically)";
   }
@@ -59,13 +62,14 @@ async function whyNot(pid: number): Promise<string> {
 
 /** What libckpt takes from the environment when it loads, as far as /proc still shows it. */
 async function guessDirectory(pid: number): Promise<string> {
+  const thread = await livingThread(pid);
   const environment = new Map(
-    (await readProc(pid, "environ") ?? "").split("\0").map((variable) => {
+    (await readProc(thread, "environ") ?? "").split("\0").map((variable) => {
       const equals = variable.indexOf("=");
       return [variable.slice(0, equals), variable.slice(equals + 1)];
     }),
   );
-  const link = (name: string) => Deno.readLink(`/proc/${pid}/${name}`).catch(() => "");
+  const link = (name: string) => Deno.readLink(`/proc/${thread}/${name}`).catch(() => "");
   const directory = resolve(await link("cwd"), environment.get("CKPT_DIR") || "ckpt");
   const name = environment.get("CKPT_NAME") || `${basename(await link("exe"))}-${pid}`;
   return resolve(directory, name);

@@ -2,7 +2,7 @@ import { CheckpointError } from "./errors.ts";
 import { CONTROL_VERSION, REPORT, ReportKind, REQUEST, RequestFlag, RequestOp } from "./format.ts";
 import { Errno, errnoWords, Library, NativeError } from "./library.ts";
 import { text } from "./notes.ts";
-import { identify, type ProcessId, readStat, readStatus } from "./proc.ts";
+import { identify, isProcess, livingThread, type ProcessId, readStat, readStatus } from "./proc.ts";
 
 /** How far a checkpoint is. */
 export interface Progress {
@@ -40,6 +40,9 @@ export interface RequestOptions {
 /** Milliseconds for a process to answer: it may be in an uninterruptible wait. */
 const ANSWER = 10_000;
 
+/** Milliseconds after which it is asked again, if the request has got lost: another thread has called exec. */
+const LOST = 1000;
+
 /** Asks a process that runs under libckpt for a checkpoint. Throws a CheckpointError. */
 export async function requestCheckpoint(
   process: ProcessId,
@@ -53,21 +56,50 @@ export async function requestCheckpoint(
 
   using library = new Library();
   let pidfd = -1;
-  let listener = -1;
-  let connection = -1;
   try {
     pidfd = library.openProcess(pid);
     // Only now is it certain which process the descriptor refers to.
     if (!status || (await identify(pid))?.startTime !== process.startTime) {
       throw refuse("it has ended");
     }
-    if ((await readStat(pid))?.state === "T") {
+    if ((await readStat(await livingThread(pid)))?.state === "T") {
       throw refuse(`it is stopped (let it go on first: kill -CONT ${pid})`);
     }
-    const control = library.listen();
-    listener = control.listener;
-    library.request(pidfd, { pid, cookie: control.cookie });
-    connection = await library.accept(listener, { pidfd, pid, uid: status.uid, timeout: ANSWER });
+    const asked = { pidfd, pid, uid: status.uid, end: performance.now() + ANSWER };
+    for (;;) {
+      const report = await converse(library, asked, options);
+      if (report?.kind === "failed") throw refuse(report.text, { errno: report.errno });
+      if (report) return report;
+      // A program that starts another by exec meanwhile takes its checkpoint with it.
+      if (!await isProcess(process)) throw refuse("it ended before its image was complete");
+      if (performance.now() > asked.end) throw refuse("it starts one program after the other");
+    }
+  } catch (cause) {
+    if (!(cause instanceof NativeError)) throw cause;
+    throw refuse(words(cause.errno), { cause, errno: cause.errno });
+  } finally {
+    if (pidfd >= 0) library.close(pidfd);
+  }
+}
+
+interface Asked {
+  pidfd: number;
+  pid: number;
+  uid: number;
+  /** When patience ends, as performance.now() tells it. */
+  end: number;
+}
+
+/** One request and its answer, undefined when the other side went away without one. */
+async function converse(
+  library: Library,
+  asked: Asked,
+  options: RequestOptions,
+): Promise<Report | undefined> {
+  const { listener, cookie } = library.listen();
+  let connection = -1;
+  try {
+    connection = await ask(library, { ...asked, listener, cookie });
     library.send(
       connection,
       REQUEST.encode({
@@ -77,15 +109,30 @@ export async function requestCheckpoint(
         flags: options.kill ? RequestFlag.KILL : 0,
       }),
     );
-    const report = await receiveReport(library, { connection, onProgress: options.onProgress });
-    if (!report) throw refuse("it ended before its image was complete");
-    if (report.kind === "failed") throw refuse(report.text, { errno: report.errno });
-    return report;
-  } catch (cause) {
-    if (!(cause instanceof NativeError)) throw cause;
-    throw refuse(words(cause.errno), { cause, errno: cause.errno });
+    return await receiveReport(library, { connection, onProgress: options.onProgress });
+  } catch (error) {
+    const gone = error instanceof NativeError &&
+      (error.errno === Errno.PIPE || error.errno === Errno.CONNRESET);
+    if (!gone) throw error;
   } finally {
-    for (const fd of [connection, listener, pidfd]) if (fd >= 0) library.close(fd);
+    for (const fd of [connection, listener]) if (fd >= 0) library.close(fd);
+  }
+}
+
+/** The connection of a process that has been asked until it came. */
+async function ask(
+  library: Library,
+  to: Asked & { listener: number; cookie: bigint },
+): Promise<number> {
+  for (;;) {
+    const sent = await library.request(to.pidfd, to);
+    const left = Math.max(0, Math.ceil(to.end - performance.now()));
+    try {
+      return await library.accept(to.listener, { ...to, timeout: Math.min(left, sent ? LOST : 1) });
+    } catch (error) {
+      const early = error instanceof NativeError && error.errno === Errno.TIMEDOUT && left > 0;
+      if (!early) throw error;
+    }
   }
 }
 

@@ -11,7 +11,7 @@ const SYMBOLS = {
   ckpt_helper_receive: { parameters: ["i32", "buffer", "u32"], result: "i32", nonblocking: true },
   ckpt_helper_close: { parameters: ["i32"], result: "i32" },
   ckpt_helper_open_process: { parameters: ["i32"], result: "i32" },
-  ckpt_helper_request: { parameters: ["i32", "i32", "u64"], result: "i32" },
+  ckpt_helper_request: { parameters: ["i32", "i32", "u64"], result: "i32", nonblocking: true },
   ckpt_helper_kill: { parameters: ["i32", "i32"], result: "i32" },
   ckpt_helper_wait: { parameters: ["i32", "i32"], result: "i32", nonblocking: true },
   ckpt_helper_event: { parameters: [], result: "i32" },
@@ -47,6 +47,9 @@ export class NativeError extends Error {
 export const Errno = {
   PERM: -1,
   SRCH: -3,
+  AGAIN: -11,
+  PIPE: -32,
+  CONNRESET: -104,
   TIMEDOUT: -110,
 } as const;
 
@@ -137,12 +140,10 @@ export class Library implements Disposable {
     return checked("pidfd_open", this.#library.symbols.ckpt_helper_open_process(pid));
   }
 
-  /** Queues the control signal. */
-  request(pidfd: number, to: { pid: number; cookie: bigint }): void {
-    checked(
-      "rt_tgsigqueueinfo",
-      this.#library.symbols.ckpt_helper_request(pidfd, to.pid, to.cookie),
-    );
+  /** Queues the control signal: false when the process is not ready for it, being about to start a program. */
+  async request(pidfd: number, to: { pid: number; cookie: bigint }): Promise<boolean> {
+    const result = await this.#library.symbols.ckpt_helper_request(pidfd, to.pid, to.cookie);
+    return result !== Errno.AGAIN && checked("rt_tgsigqueueinfo", result) === 0;
   }
 
   /** Sends an ordinary signal. */

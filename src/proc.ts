@@ -12,6 +12,8 @@ export interface ProcessId {
 export interface ProcessStat {
   /** One letter, such as R, S, T or Z. */
   state: string;
+  /** How many threads it has; a zombie with more than one has only lost its main thread. */
+  threads: number;
   /** Process group. */
   group: number;
   /** The foreground process group of its terminal, -1 without one. */
@@ -26,13 +28,14 @@ export async function bootId(): Promise<string> {
 }
 
 /** What the kernel says of a process, undefined when there is none. */
-export async function readStat(pid: number | "self"): Promise<ProcessStat | undefined> {
+export async function readStat(pid: number | string): Promise<ProcessStat | undefined> {
   const text = await readProc(pid, "stat");
   if (text === undefined) return undefined;
   // The name in parentheses may hold anything.
   const fields = text.slice(text.lastIndexOf(")") + 2).split(" ");
   return {
     state: fields[0]!,
+    threads: Number(fields[17]),
     group: Number(fields[2]),
     foreground: Number(fields[5]),
     startTime: BigInt(fields[19]!) - ticksAhead(),
@@ -57,10 +60,32 @@ function ticksAhead(): bigint {
   return ahead = (BigInt(seconds) * 1_000_000_000n + BigInt(nanoseconds)) / 10_000_000n;
 }
 
+function hasEnded({ state }: ProcessStat): boolean {
+  return state === "Z" || state === "X";
+}
+
+/**
+ * Under which name in /proc a process shows what it has: its id, unless its main thread has ended before the
+ * others, which takes memory and files out of sight there.
+ */
+export async function livingThread(pid: number): Promise<string> {
+  const stat = await readStat(pid);
+  if (!stat || !hasEnded(stat) || stat.threads <= 1) return `${pid}`;
+  try {
+    for await (const { name } of Deno.readDir(`/proc/${pid}/task`)) {
+      const thread = await readStat(`${pid}/task/${name}`);
+      if (thread && !hasEnded(thread)) return `${pid}/task/${name}`;
+    }
+  } catch (error) {
+    if (!(error instanceof Deno.errors.NotFound)) throw error;
+  }
+  return `${pid}`;
+}
+
 /** The identity of a live process, undefined when there is none. */
 export async function identify(pid: number): Promise<ProcessId | undefined> {
   const stat = await readStat(pid);
-  if (!stat || stat.state === "Z" || stat.state === "X") return undefined;
+  if (!stat || (hasEnded(stat) && stat.threads <= 1)) return undefined;
   return { pid, startTime: stat.startTime, bootId: await bootId() };
 }
 
@@ -86,7 +111,7 @@ export async function readStatus(
 }
 
 /** A file of /proc/PID, undefined when there is no such process (any more). */
-export async function readProc(pid: number | "self", file: string): Promise<string | undefined> {
+export async function readProc(pid: number | string, file: string): Promise<string | undefined> {
   try {
     return await Deno.readTextFile(`/proc/${pid}/${file}`);
   } catch (error) {

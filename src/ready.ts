@@ -1,28 +1,28 @@
 import { delay } from "@std/async/delay";
 import { CONTROL_SIGNAL } from "./format.ts";
-import { isProcess, type ProcessId, readProc, readStatus } from "./proc.ts";
-
-/** Milliseconds that a program gets to load its libraries. */
-const LOADING = 30_000;
+import { isProcess, livingThread, type ProcessId, readProc, readStatus } from "./proc.ts";
 
 /** Whether a process has libckpt and its handler: anything else would die of the control signal. */
 export async function isReady(pid: number): Promise<boolean> {
   const status = await readStatus(pid);
   if (!status || !(status.caught & (1n << BigInt(CONTROL_SIGNAL - 1)))) return false;
-  const maps = await readProc(pid, "maps");
+  const thread = await livingThread(pid);
+  const maps = await readProc(thread, "maps");
   if (maps !== undefined && /\/libckpt\.so( \(deleted\))?$/m.test(maps)) return true;
   // After a restart the library is memory that came from the image, under no name.
-  const environment = await readProc(pid, "environ");
+  const environment = await readProc(thread, "environ");
   return environment !== undefined && /(^|\0)LD_PRELOAD=[^\0]*\/libckpt\.so/.test(environment);
 }
 
 /**
- * Waits until a program that has just been started can be asked: nothing tells of a handler being set, so
- * it has to be looked at again and again, for the few milliseconds that loading takes.
+ * Waits until a program that has just been started can be asked, for so many milliseconds: nothing tells of a
+ * handler being set, so it has to be looked at again and again, for the few milliseconds that loading takes.
  */
-export async function waitUntilReady(process: ProcessId): Promise<void> {
-  for (const start = performance.now(); performance.now() - start < LOADING;) {
-    if (await isReady(process.pid) || !await isProcess(process)) return;
+export async function waitUntilReady(process: ProcessId, patience = 30_000): Promise<boolean> {
+  const start = performance.now();
+  for (;;) {
+    if (await isReady(process.pid)) return true;
+    if (!await isProcess(process) || performance.now() - start > patience) return false;
     await delay(1);
   }
 }

@@ -31,7 +31,9 @@ CKPT_HELPER_API int32_t ckpt_helper_close(int32_t fd);
 /* A descriptor of a process, which no later process with the same id can be mistaken for. */
 CKPT_HELPER_API int32_t ckpt_helper_open_process(int32_t pid);
 
-/* Queues the control signal with `cookie` to the main thread of the process that `pidfd` refers to. */
+/* Queues the control signal with `cookie` to the main thread of the process that `pidfd` refers to, or to
+ * another when that has ended. Nothing is done while one is waiting there. -EAGAIN: it has no handler for it
+ * at present. Blocks for half a second when the thread cannot be stopped. */
 CKPT_HELPER_API int32_t ckpt_helper_request(int32_t pidfd, int32_t pid, uint64_t cookie);
 
 /* Sends an ordinary signal. */

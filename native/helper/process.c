@@ -17,28 +17,6 @@ int32_t ckpt_helper_open_process(int32_t pid) {
   return fd < 0 ? -errno : (int32_t)fd;
 }
 
-static int has_ended(int pidfd) {
-  struct pollfd wait = {.fd = pidfd, .events = POLLIN};
-  int ready;
-  do
-    ready = poll(&wait, 1, 0);
-  while (ready < 0 && errno == EINTR);
-  return ready < 0 ? -errno : ready;
-}
-
-int32_t ckpt_helper_request(int32_t pidfd, int32_t pid, uint64_t cookie) {
-  siginfo_t info = {.si_signo = CKPT_CONTROL_SIGNAL, .si_code = SI_QUEUE};
-  info.si_pid = getpid();
-  info.si_uid = getuid();
-  info.si_value.sival_ptr = (void *)(uintptr_t)cookie; // NOLINT: a number in pointer's clothes
-  int ended = has_ended(pidfd);
-  if (ended)
-    return ended < 0 ? ended : -ESRCH;
-  /* A process that has not been reaped keeps its id, so from here on only its parent's wait() could let
-   * the id go: pidfd_send_signal would close that gap too, but it cannot name a thread before Linux 6.9. */
-  return syscall(SYS_rt_tgsigqueueinfo, pid, pid, CKPT_CONTROL_SIGNAL, &info) ? -errno : 0;
-}
-
 int32_t ckpt_helper_kill(int32_t pidfd, int32_t signal) {
   return syscall(SYS_pidfd_send_signal, pidfd, signal, NULL, 0) ? -errno : 0;
 }

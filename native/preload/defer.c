@@ -54,6 +54,9 @@ void wait_with_cookie(uint64_t cookie) {
   struct waiting *waiting = &ckpt_state.part.waiting;
   if (waiting->cookie_count == COOKIES_MOST)
     return;
+  for (uint32_t i = 0; i < waiting->cookie_count; i++)
+    if (waiting->cookies[i] == cookie)
+      return; /* who waits for long asks again */
   waiting->cookies[waiting->cookie_count++] = cookie;
   count_one(waiting);
 }

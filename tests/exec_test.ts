@@ -1,0 +1,49 @@
+import { assertEquals } from "@std/assert";
+import { attach } from "../mod.ts";
+import { built, TempDir } from "./support.ts";
+import { everyone, Target } from "./target.ts";
+
+/** The command gets the path of a file that ends its turns. */
+async function survives(
+  command: (stop: string) => string[],
+  { as, wanted = 5 }: { as?: "self" | "user"; wanted?: number } = {},
+): Promise<void> {
+  await using dir = await TempDir.make();
+  const stop = dir.join("stop");
+  await using target = Target.launch(command(stop), { dir: dir.join("ckpt"), as });
+  await using job = await attach(target.pid);
+  const images = [];
+  while (images.length < wanted) images.push((await job.checkpoint()).path);
+  assertEquals(target.stdout.text, "");
+  await Deno.writeTextFile(stop, "");
+  await target.waitFor("READY\n");
+  await target.send("go\n");
+  await target.succeed();
+  assertEquals(target.stderr.text, "");
+  await using again = Target.restart(images[wanted >> 1]!, { as });
+  await again.waitFor("READY\n");
+  await again.send("go\n");
+  await again.succeed();
+}
+
+for (const who of everyone) {
+  Deno.test(`checkpoint() never kills a program that starts itself by exec all the time, as ${who}`, async () => {
+    await survives((stop) => [built("tests/self_exec"), stop, "main"], { as: who });
+  });
+}
+
+Deno.test("checkpoint() never kills a program whose second thread calls exec all the time", async () => {
+  // Its checkpoints must fit between two of its turns, which kill whoever takes part in them.
+  await survives((stop) => [built("tests/self_exec"), stop, "thread"], { wanted: 2 });
+});
+
+Deno.test("checkpoint() never kills a shell that starts itself by exec all the time", async () => {
+  await using dir = await TempDir.make();
+  const script = dir.join("turns");
+  await Deno.writeTextFile(
+    script,
+    `if [ ! -e $1 ]; then exec /bin/sh ${script} $1; fi
+     echo READY; read word; echo EXIT-SUCCESS\n`,
+  );
+  await survives((stop) => ["/bin/sh", script, stop]);
+});
