@@ -36,6 +36,7 @@ export function describeProcess(core: Core): ProcessImage {
       tid: thread.tid,
       name: text(thread.name),
       instruction: core.notes.instructions.get(thread.tid) ?? 0n,
+      ended: thread.ended === 1,
     })),
     files,
   };

@@ -214,6 +214,8 @@ export const THREAD = new Struct("ckpt_thread", {
   r14: "u64",
   r15: "u64",
   cpus: "bytes128",
+  ended: "u32",
+  exit_code: "u32",
 });
 
 /** struct ckpt_region. */

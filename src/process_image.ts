@@ -57,6 +57,8 @@ export interface Thread {
   name: string;
   /** Address of the instruction that it goes on with; 0 when the image does not say. */
   instruction: bigint;
+  /** Whether it is a main thread that has ended before the others. */
+  ended: boolean;
 }
 
 /** A file that a process has mapped or open. */

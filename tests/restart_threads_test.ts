@@ -1,8 +1,11 @@
 import { assertEquals, assertMatch } from "@std/assert";
 import { attach, Image } from "../mod.ts";
-import { built, TempDir } from "./support.ts";
+import { join } from "@std/path";
+import { built, root, run, TempDir } from "./support.ts";
 import { roundtrips } from "./roundtrip.ts";
 import { Target } from "./target.ts";
+
+const cli = join(root, "cli.ts");
 
 roundtrips([
   { does: "brings back a second thread", program: "threads", args: () => ["1"] },
@@ -14,6 +17,13 @@ roundtrips([
   },
   { does: "brings back 200 threads", program: "threads", args: () => ["200"] },
   { does: "brings back threads of unusual kinds and their mutexes", program: "thread_kinds" },
+  { does: "ends a main thread again that ended before the others", program: "main_ended" },
+  {
+    does: "ends a main thread again that has a status of its own",
+    program: "main_ended",
+    args: () => ["bare"],
+    status: 3,
+  },
 ]);
 
 Deno.test("restart() brings back 2,000 threads", async () => {
@@ -77,4 +87,35 @@ Deno.test("restart() does not keep a program on the CPUs that it was only starte
   assertEquals(cpusOf(last.programPid!), cpusOf(Deno.pid));
   await last.send("go\n");
   await last.succeed();
+});
+
+Deno.test("a program whose main thread has ended is found, saved on request and not restarted twice", async () => {
+  await using dir = await TempDir.make();
+  await using target = Target.launch([built("tests/main_ended")], { dir: dir.join("ckpt") });
+  await target.waitFor("READY\n");
+  await using job = await attach(target.pid);
+  assertEquals(job.dir, target.job);
+  const image = await job.checkpoint();
+  const threads = image.processes[0]!.threads;
+  assertEquals(threads.map((thread) => thread.ended), [true, false, false]);
+  assertEquals(threads[0]!.tid, target.pid);
+  const shown = await run([
+    Deno.execPath(),
+    "run",
+    "-A",
+    "--no-check",
+    cli,
+    "show",
+    "--threads",
+    image.path,
+  ]);
+  assertMatch(
+    shown.stdout,
+    new RegExp(`^${target.pid} +${target.pid} +main_ended +- +has ended +-$`, "m"),
+  );
+  const second = await run([built("restart"), image.path]);
+  assertEquals(second.code, 1);
+  assertMatch(second.stderr, new RegExp(`process ${target.pid} of this image still runs`));
+  await target.send("go\n");
+  await target.succeed();
 });

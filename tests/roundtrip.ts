@@ -18,6 +18,8 @@ export interface Row {
   go?: string | { signal: Deno.Signal };
   /** The program answers pings (default), so that it can be asked whether it is back. */
   pings?: boolean;
+  /** The status with which it ends, 0 when none is given. */
+  status?: number;
   /** It spins and never sleeps. */
   spins?: boolean;
   /** Its own end changes what an image of it needs. */
@@ -39,7 +41,7 @@ async function finish(target: Target, row: Row): Promise<void> {
   } else {
     await target.send(row.go ?? "go\n");
   }
-  await target.succeed();
+  await target.succeed(row.status);
 }
 
 function launch(row: Row, dir: TempDir, options: Partial<TargetOptions>): Target {

@@ -155,11 +155,11 @@ export class Target implements AsyncDisposable {
     return this.#until("the program's process", () => this.programPid !== undefined);
   }
 
-  /** Waits until the program stands in a system call. */
+  /** Waits until the program stands in a system call, or its main thread has ended. */
   waitUntilAsleep(): Promise<true> {
     return this.#until("the program sleeps", () => {
       const pid = this.programPid;
-      return pid !== undefined && stateOf(pid) === "S";
+      return pid !== undefined && /[SZ]/.test(stateOf(pid) ?? "");
     });
   }
 
@@ -227,9 +227,9 @@ export class Target implements AsyncDisposable {
   }
 
   /** Waits for the end, which must be the one of a test program that found everything in order. */
-  async succeed(): Promise<void> {
+  async succeed(code = 0): Promise<void> {
     const status = await this.end();
-    if (status.code !== 0 || !this.stdout.text.endsWith("EXIT-SUCCESS\n")) {
+    if (status.code !== code || !this.stdout.text.endsWith("EXIT-SUCCESS\n")) {
       throw new Error(`Ended with ${status.code} (${status.signal}): ${this.#words()}`);
     }
   }

@@ -56,6 +56,9 @@ struct ckpt_resume {
   uint64_t hole_end;
   char job_dir[CKPT_PATH_MAX]; /* absolute: where further images go */
   uint64_t cpus[16];           /* that the process was started with, by libckpt at first; size tells of it */
+  uint32_t main_lives;         /* 1 until the main thread has ended, where that comes before the others' end;
+                                  the kernel clears it */
+  uint32_t pad;
 };
 
 #endif

@@ -186,6 +186,8 @@ struct ckpt_thread {
   uint64_t r15;
   uint64_t cpus[CKPT_CPU_WORDS]; /* that it has chosen to run on, a bit each; all zero: those it was started
                                     with */
+  uint32_t ended;     /* 1: the main thread, which has ended before the others and has no registers */
+  uint32_t exit_code; /* then: as wait() tells it */
 };
 
 enum ckpt_region_kind {

@@ -88,7 +88,9 @@ static const struct field ckpt_thread_fields[] = {F(tid),
                                                   F(r13),
                                                   F(r14),
                                                   F(r15),
-                                                  F(cpus)};
+                                                  F(cpus),
+                                                  F(ended),
+                                                  F(exit_code)};
 #undef F
 
 #define F(name) FIELD(ckpt_region, name)
@@ -171,8 +173,8 @@ static const struct field ckpt_report_fields[] = {F(size),  F(version), F(kind),
 #undef F
 
 #define F(name) FIELD(ckpt_resume, name)
-static const struct field ckpt_resume_fields[] = {F(size),     F(restarted), F(hole_start),
-                                                  F(hole_end), F(job_dir),   F(cpus)};
+static const struct field ckpt_resume_fields[] = {F(size),    F(restarted), F(hole_start), F(hole_end),
+                                                  F(job_dir), F(cpus),      F(main_lives), F(pad)};
 #undef F
 
 static const struct layout layouts[] = {

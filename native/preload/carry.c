@@ -15,7 +15,7 @@ enum { BUFFER = 1 << 20 };
 static long open_again(int fd) {
   char path[64];
   struct text text = text_in(path, sizeof path);
-  text_format(&text, "/proc/self/fd/%d", (int64_t)fd);
+  text_format(&text, "/proc/thread-self/fd/%d", (int64_t)fd);
   return sys(SYS_(openat), AT_FDCWD, path, O_RDONLY | O_CLOEXEC);
 }
 

@@ -109,6 +109,7 @@ static void make_image_on_arena(void *argument) {
 static void restarted(void) {
   const struct ckpt_resume *resume = &ckpt_state.resume;
   wait_for_returned();
+  wait_for_main_thread();
   sys(SYS_(munmap), resume->hole_start, resume->hole_end - resume->hole_start);
   ckpt_state.restarts++;
   ckpt_state.result = 1;

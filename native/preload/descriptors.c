@@ -45,13 +45,13 @@ uint32_t access_mode(uint32_t flags) {
 long look(struct looking *l) {
   char path[64];
   struct text text = text_in(path, sizeof path);
-  text_format(&text, "/proc/self/fd/%d", (int64_t)l->fd);
+  text_format(&text, "/proc/thread-self/fd/%d", (int64_t)l->fd);
   long n = sys(SYS_(readlinkat), AT_FDCWD, path, l->name, sizeof l->name - 1);
   if (n < 0)
     return fail(l->c, n, "%s: %s", path, text_errno(n));
   l->name[n] = 0;
   text = text_in(path, sizeof path);
-  text_format(&text, "/proc/self/fdinfo/%d", (int64_t)l->fd);
+  text_format(&text, "/proc/thread-self/fdinfo/%d", (int64_t)l->fd);
   n = sys_read_file(path, l->info, sizeof l->info);
   if (n < 0)
     return fail(l->c, n, "%s: %s", path, text_errno(n));
@@ -231,7 +231,7 @@ long describe_descriptors(struct checkpoint *c) {
   if (!l || !dir)
     return -ENOMEM;
   l->c = c;
-  long result = dir_open(dir, AT_FDCWD, "/proc/self/fd");
+  long result = dir_open(dir, AT_FDCWD, "/proc/thread-self/fd");
   if (result < 0)
     return fail(c, result, "/proc/self/fd: %s", text_errno(result));
   uint64_t fd;

@@ -61,7 +61,7 @@ static long describe_set(struct looking *l, uint32_t set, char *buffer) {
   struct proc_lines lines;
   char path[64];
   struct text text = text_in(path, sizeof path);
-  text_format(&text, "/proc/self/fdinfo/%d", (int64_t)l->fd);
+  text_format(&text, "/proc/thread-self/fdinfo/%d", (int64_t)l->fd);
   long result = proc_lines_open(&lines, path, buffer, LINE_MOST);
   if (result < 0)
     return fail(l->c, result, "%s: %s", path, text_errno(result));

@@ -33,7 +33,7 @@ struct parked {
   uint32_t claim;   /* who was first: the thread that arrives, or the leader that gives up */
   uint32_t arrived; /* 1: it stands still */
   int32_t tid;
-  bool ended;
+  bool ended; /* a zombie: nobody can have its id as yet */
   long error;
   struct checkpoint *c;
   struct known_call call;
@@ -108,7 +108,7 @@ void ckpt_park(struct parked *p, ucontext_t *frame) {
 static struct parked *find(const struct checkpoint *c, int32_t tid) {
   struct parked **all = c->parked.entries;
   for (size_t i = 0; i < c->parked.count; i++)
-    if (all[i]->tid == tid && !all[i]->ended)
+    if (all[i] && all[i]->tid == tid)
       return all[i];
   return NULL;
 }
@@ -155,19 +155,57 @@ static struct parked *take_seat(struct checkpoint *c, int32_t tid) {
   return NULL;
 }
 
-static long ask(struct checkpoint *c, struct parked *p) {
+/* -ESRCH: there is no such thread any more. */
+static long ask(const struct checkpoint *c, struct parked *p) {
   siginfo_t info;
   memset(&info, 0, sizeof info);
   info.si_signo = CKPT_CONTROL_SIGNAL;
   info.si_code = SI_QUEUE;
   info.si_pid = c->process.pid;
   info.si_value.sival_ptr = p;
-  read_call(p);
-  long result = sys(SYS_(rt_tgsigqueueinfo), c->process.pid, p->tid, CKPT_CONTROL_SIGNAL, &info);
-  if (result < 0) {
-    p->ended = true;
+  return sys(SYS_(rt_tgsigqueueinfo), c->process.pid, p->tid, CKPT_CONTROL_SIGNAL, &info);
+}
+
+/* Its seat is free for another thread, and so is its id. */
+static void leave_list(struct parked **entry) {
+  (*entry)->used = 0;
+  *entry = NULL;
+}
+
+enum life { RUNS, ZOMBIE, GONE };
+
+/* Has it ended instead of parking? A main thread that has ended stays as a zombie until the others end, too.
+ */
+static enum life look_at(const struct parked *p) {
+  char stat[512];
+  long n = read_task(p->tid, "stat", stat, sizeof stat);
+  const char *state = stat + (n > 0 ? n : 0);
+  while (state > stat && *state != ')')
+    state--;
+  if (n <= 0 || state[2] == 'X')
+    return GONE;
+  return state[2] == 'Z' ? ZOMBIE : RUNS;
+}
+
+/* Gives a thread a seat and asks it there: 1, or 0 when it has ended. */
+static long invite(struct checkpoint *c, int32_t tid) {
+  struct parked *p = take_seat(c, tid);
+  if (!p)
+    return fail(c, -EAGAIN, "its threads multiply faster than they can be stopped");
+  struct parked **entry = list_add(&c->arena, &c->parked, sizeof *entry);
+  if (!entry) {
     p->used = 0;
+    return -ENOMEM;
   }
+  *entry = p;
+  p->ended = tid == c->process.pid && look_at(p) == ZOMBIE;
+  if (p->ended)
+    return 0;
+  read_call(p);
+  long result = ask(c, p);
+  if (result >= 0)
+    return 1;
+  leave_list(entry);
   return result == -ESRCH ? 0 : result;
 }
 
@@ -186,20 +224,11 @@ static long ask_new(struct checkpoint *c, struct dir *dir) {
       seen_self = true;
       continue;
     }
-    struct parked *p = take_seat(c, (int32_t)tid);
-    if (!p) {
-      result = fail(c, -EAGAIN, "its threads multiply faster than they can be stopped");
-      break;
+    result = invite(c, (int32_t)tid);
+    if (result > 0) {
+      asked++;
+      result = 0;
     }
-    struct parked **entry = list_add(&c->arena, &c->parked, sizeof *entry);
-    if (!entry) {
-      p->used = 0;
-      result = -ENOMEM;
-      break;
-    }
-    *entry = p;
-    result = ask(c, p);
-    asked += result == 0 && !p->ended;
   }
   if (result == 0)
     result = dir->error;
@@ -209,28 +238,18 @@ static long ask_new(struct checkpoint *c, struct dir *dir) {
   return result < 0 ? result : asked;
 }
 
-/* Has it ended instead of parking? A main thread that has ended stays as a zombie. */
-static long look_at(struct checkpoint *c, struct parked *p) {
-  char stat[512];
-  long n = read_task(p->tid, "stat", stat, sizeof stat);
-  const char *state = stat + (n > 0 ? n : 0);
-  while (state > stat && *state != ')')
-    state--;
-  if (n > 0 && state + 2 < stat + n && state[2] == 'Z')
-    return fail(c, -EOPNOTSUPP, "its main thread has ended, which cannot be saved yet");
-  if (n > 0 && state[2] != 'X')
-    return 0;
-  p->ended = true;
-  p->used = 0;
-  return 0;
+static void read_name(int32_t tid, char name[16]) {
+  char line[32];
+  long n = read_task(tid, "comm", line, sizeof line);
+  line[n > 0 ? n - 1 : 0] = 0;
+  text_copy(name, 16, line);
 }
 
 static long give_up(struct checkpoint *c, const struct parked *p) {
-  char name[32], status[4096];
+  char name[16], status[4096];
   uint64_t blocked = 0;
-  long n = read_task(p->tid, "comm", name, sizeof name);
-  name[n > 0 ? n - 1 : 0] = 0;
-  n = read_task(p->tid, "status", status, sizeof status);
+  read_name(p->tid, name);
+  long n = read_task(p->tid, "status", status, sizeof status);
   bool blocks =
       n > 0 && proc_field(status, "SigBlk", 16, &blocked) && (blocked >> (CKPT_CONTROL_SIGNAL - 1) & 1);
   n = read_task(p->tid, "wchan", status, sizeof status);
@@ -242,15 +261,21 @@ static long give_up(struct checkpoint *c, const struct parked *p) {
                       : "an unknown place");
 }
 
-static long wait_for(struct checkpoint *c, struct parked *p, uint64_t deadline) {
+static long wait_for(struct checkpoint *c, struct parked **entry, uint64_t deadline) {
   const struct timespec while_ = {.tv_nsec = LOOK_AGAIN_MS * 1000000};
+  struct parked *p = *entry;
   long result = 0;
   while (result == 0 && !p->ended && !__atomic_load_n(&p->arrived, __ATOMIC_ACQUIRE)) {
     futex_wait(&p->arrived, 0, &while_);
     if (__atomic_load_n(&p->arrived, __ATOMIC_ACQUIRE))
       break;
-    result = look_at(c, p);
-    if (result == 0 && !p->ended && now_ns(CLOCK_MONOTONIC) > deadline)
+    enum life life = look_at(p);
+    if (life == GONE) {
+      leave_list(entry);
+      return 0;
+    }
+    p->ended = life == ZOMBIE;
+    if (!p->ended && now_ns(CLOCK_MONOTONIC) > deadline)
       result = give_up(c, p);
   }
   if (result == 0 && p->error < 0)
@@ -299,16 +324,38 @@ static long add_thread(struct checkpoint *c, const struct thread_note *note) {
   return 0;
 }
 
+/* Of a main thread that has ended before the others, with pthread_exit, there are a name and what it ended
+ * with. */
+static long add_ended_main_thread(struct checkpoint *c, const struct thread_note *other) {
+  char stat[1024];
+  struct thread_note note = {.thread = {.tid = c->process.pid,
+                                        .policy = other->thread.policy,
+                                        .priority = other->thread.priority,
+                                        .nice = other->thread.nice,
+                                        .ended = 1}};
+  long n = read_task(note.thread.tid, "stat", stat, sizeof stat);
+  if (n <= 0)
+    return n;
+  note.thread.exit_code = (uint32_t)proc_stat_field(stat, 52);
+  read_name(note.thread.tid, note.thread.name);
+  return add_thread(c, &note);
+}
+
 static long gather(struct checkpoint *c) {
   struct thread_note own = {0};
   long result = thread_describe(&own, c->frame, &ckpt_state.context);
   if (result == 0)
     result = add_thread(c, &own);
   struct parked *const *all = c->parked.entries;
-  for (size_t i = 0; i < c->parked.count && result == 0; i++)
-    if (all[i]->arrived)
+  ckpt_state.parked = 0;
+  for (size_t i = 0; i < c->parked.count && result == 0; i++) {
+    if (all[i] && all[i]->arrived) {
+      ckpt_state.parked++;
       result = add_thread(c, &all[i]->note);
-  ckpt_state.parked = (uint32_t)c->threads.count - 1;
+    } else if (all[i] && all[i]->tid == c->process.pid) {
+      result = add_ended_main_thread(c, &own);
+    }
+  }
   return result;
 }
 
@@ -317,7 +364,9 @@ static void cancel(struct checkpoint *c) {
   struct parked *const *all = c->parked.entries;
   for (size_t i = 0; i < c->parked.count; i++) {
     struct parked *p = all[i];
-    if (p->ended || __atomic_exchange_n(&p->claim, CLAIM_LEADER, __ATOMIC_ACQ_REL) != CLAIM_THREAD)
+    if (p && p->ended)
+      p->used = 0;
+    if (!p || p->ended || __atomic_exchange_n(&p->claim, CLAIM_LEADER, __ATOMIC_ACQ_REL) != CLAIM_THREAD)
       continue;
     while (!__atomic_load_n(&p->arrived, __ATOMIC_ACQUIRE))
       futex_wait(&p->arrived, 0, NULL);
@@ -329,9 +378,11 @@ static long stop_all(struct checkpoint *c, struct dir *dir) {
   size_t waited = 0;
   long asked, result = 0;
   while (result == 0 && (asked = ask_new(c, dir)) != 0) {
+    struct parked **all = c->parked.entries;
     result = asked < 0 ? asked : 0;
     for (; waited < c->parked.count && result == 0; waited++)
-      result = wait_for(c, ((struct parked **)c->parked.entries)[waited], deadline);
+      if (all[waited])
+        result = wait_for(c, &all[waited], deadline);
   }
   return result;
 }
@@ -366,4 +417,11 @@ void open_gate(void) {
 void wait_for_returned(void) {
   for (uint32_t now; (now = __atomic_load_n(&ckpt_state.returned, __ATOMIC_ACQUIRE)) < ckpt_state.parked;)
     futex_wait(&ckpt_state.returned, now, NULL);
+}
+
+/* The kernel's own wakeup is not private. */
+void wait_for_main_thread(void) {
+  uint32_t *lives = &ckpt_state.resume.main_lives;
+  while (__atomic_load_n(lives, __ATOMIC_ACQUIRE))
+    sys(SYS_(futex), lives, FUTEX_WAIT, 1, NULL, NULL, 0);
 }

@@ -8,6 +8,8 @@
 void thaw_threads(struct checkpoint *c);
 /* In a restarted process: until every other thread has come back, and then let them go. */
 void wait_for_returned(void);
+/* Until one that had ended has ended again: it does so in the hole. */
+void wait_for_main_thread(void);
 void open_gate(void);
 
 #endif

@@ -117,7 +117,7 @@ static void add_prpsinfo(struct notes *n) {
   info.pr_pgrp = c->process.pgid;
   info.pr_sid = c->process.sid;
   text_copy(info.pr_fname, sizeof info.pr_fname, string_at(c, c->process.command));
-  long length = sys_read_file("/proc/self/cmdline", info.pr_psargs, sizeof info.pr_psargs);
+  long length = sys_read_file("/proc/thread-self/cmdline", info.pr_psargs, sizeof info.pr_psargs);
   for (long i = 0; i + 1 < length; i++)
     if (info.pr_psargs[i] == 0)
       info.pr_psargs[i] = ' ';
@@ -342,13 +342,14 @@ static long write_headers(struct checkpoint *c, const struct list *notes) {
 long write_notes(struct checkpoint *c) {
   struct notes n = {.c = c};
   const struct thread_note *threads = c->threads.entries;
-  add_prstatus(&n, &threads[0]);
+  size_t first = threads[0].thread.ended; /* which has no registers */
+  add_prstatus(&n, &threads[first]);
   add_prpsinfo(&n);
   add_note(&n, "CORE", NT_SIGINFO, c->info, sizeof *c->info);
   add_note(&n, "CORE", NT_AUXV, c->auxv, c->auxv_size);
   add_file_note(&n);
-  add_extended_state(&n, &threads[0]);
-  for (size_t i = 1; i < c->threads.count; i++) {
+  add_extended_state(&n, &threads[first]);
+  for (size_t i = first + 1; i < c->threads.count; i++) {
     add_prstatus(&n, &threads[i]);
     add_extended_state(&n, &threads[i]);
   }

@@ -193,7 +193,7 @@ static long add_region_pages(struct filling *filling, struct scan *scan, const s
 static uint64_t resident_bytes(void) {
   char text[128];
   const char *at = text;
-  if (sys_read_file("/proc/self/statm", text, sizeof text) <= 0)
+  if (sys_read_file("/proc/thread-self/statm", text, sizeof text) <= 0)
     return 0;
   text_take_decimal(&at);
   text_skip_spaces(&at);
@@ -220,9 +220,9 @@ long write_pages(struct checkpoint *c) {
     return -ENOMEM;
   filling->c = c;
   filling->expected = resident_bytes();
-  long mem = sys(SYS_(openat), AT_FDCWD, "/proc/self/mem", O_RDONLY | O_CLOEXEC);
+  long mem = sys(SYS_(openat), AT_FDCWD, "/proc/thread-self/mem", O_RDONLY | O_CLOEXEC);
   if (mem < 0)
-    return fail(c, mem, "/proc/self/mem: %s", text_errno(mem));
+    return fail(c, mem, "/proc/thread-self/mem: %s", text_errno(mem));
   c->mem = (int)mem;
   long result = output_begin(&filling->output, c, filling->expected);
   if (result < 0)

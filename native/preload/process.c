@@ -14,6 +14,7 @@
 #include "core/proc.h"
 #include "core/sys.h"
 #include "core/text.h"
+#include "thread.h"
 
 #ifndef ARCH_GET_XCOMP_PERM
 #define ARCH_GET_XCOMP_PERM 0x1022
@@ -120,11 +121,12 @@ static void read_status(struct checkpoint *c, const char *status) {
   proc_field(status, "CapAmb", 16, &p->cap_ambient);
 }
 
-static void read_stat(struct ckpt_process *p, const char *stat) {
+/* Memory is what a main thread that has ended has none of; the start is the process's. */
+static void read_stat(struct ckpt_process *p, const char *stat, const char *main_stat) {
   p->pgid = (int32_t)proc_stat_field(stat, 5);
   p->sid = (int32_t)proc_stat_field(stat, 6);
   /* As outside of the time namespace that a restart makes. */
-  p->starttime = proc_stat_field(stat, 22) - (uint64_t)(proc_time_offsets().boottime_ns / PROC_TICK_NS);
+  p->starttime = proc_stat_field(main_stat, 22) - (uint64_t)(proc_time_offsets().boottime_ns / PROC_TICK_NS);
   p->start_code = proc_stat_field(stat, 26);
   p->end_code = proc_stat_field(stat, 27);
   p->start_stack = proc_stat_field(stat, 28);
@@ -164,11 +166,11 @@ static long read_link(struct checkpoint *c, const char *path, ckpt_string *resul
 static long read_places(struct checkpoint *c) {
   struct ckpt_process *p = &c->process;
   struct stat st;
-  long result = read_link(c, "/proc/self/exe", &p->exe);
+  long result = read_link(c, "/proc/thread-self/exe", &p->exe);
   if (result == 0)
-    result = read_link(c, "/proc/self/cwd", &p->cwd);
+    result = read_link(c, "/proc/thread-self/cwd", &p->cwd);
   if (result == 0)
-    result = read_link(c, "/proc/self/root", &p->root);
+    result = read_link(c, "/proc/thread-self/root", &p->root);
   if (result < 0)
     return result;
   const char *cwd = string_at(c, p->cwd);
@@ -188,26 +190,29 @@ static long read_auxv(struct checkpoint *c) {
   c->auxv = arena_take(&c->arena, 4096);
   if (!c->auxv)
     return -ENOMEM;
-  long n = sys_read_file("/proc/self/auxv", c->auxv, 4096);
+  long n = sys_read_file("/proc/thread-self/auxv", c->auxv, 4096);
   c->auxv_size = n < 0 ? 0 : (size_t)n;
   return n < 0 ? fail(c, n, "/proc/self/auxv cannot be read: %s", text_errno(n)) : 0;
 }
 
 long describe_process(struct checkpoint *c) {
+  enum { HALF = 4096 };
   struct ckpt_process *p = &c->process;
-  char *text = arena_take(&c->arena, 8192);
+  char *text = arena_take(&c->arena, 2 * HALF);
   if (!text)
     return -ENOMEM;
   p->ppid = (int32_t)sys(SYS_(getppid));
   describe_image(c);
-  long n = sys_read_file("/proc/self/status", text, 8192);
+  long n = sys_read_file("/proc/thread-self/status", text, 2 * HALF);
   if (n < 0)
     return fail(c, n, "/proc/self/status cannot be read: %s", text_errno(n));
   read_status(c, text);
-  n = sys_read_file("/proc/self/stat", text, 8192);
+  n = sys_read_file("/proc/thread-self/stat", text, HALF);
+  if (n > 0)
+    n = sys_read_file("/proc/self/stat", text + HALF, HALF);
   if (n < 0)
     return fail(c, n, "/proc/self/stat cannot be read: %s", text_errno(n));
-  read_stat(p, text);
+  read_stat(p, text, text + HALF);
   p->brk = (uint64_t)sys(SYS_(brk), 0);
   p->securebits = get_result(PR_GET_SECUREBITS);
   p->no_new_privs = get_result(PR_GET_NO_NEW_PRIVS);
@@ -217,10 +222,10 @@ long describe_process(struct checkpoint *c) {
   long slack = sys(SYS_(prctl), PR_GET_TIMERSLACK, 0, 0, 0, 0);
   p->timer_slack = slack < 0 ? 0 : (uint64_t)slack;
   p->umask = c->umask;
-  long nice = sys(SYS_(getpriority), PRIO_PROCESS, 0);
-  p->nice = nice < 0 ? 0 : (int32_t)(20 - nice);
+  const struct thread_note *main_thread = c->threads.entries;
+  p->nice = main_thread->thread.nice;
   p->personality = (uint32_t)sys(SYS_(personality), 0xffffffffu);
-  if (sys_read_file("/proc/self/oom_score_adj", text, 8192) > 0) {
+  if (sys_read_file("/proc/thread-self/oom_score_adj", text, 2 * HALF) > 0) {
     const char *at = text[0] == '-' ? text + 1 : text;
     int32_t value = (int32_t)text_take_decimal(&at);
     p->oom_score_adj = text[0] == '-' ? -value : value;
@@ -228,9 +233,7 @@ long describe_process(struct checkpoint *c) {
   p->resume = (uint64_t)&ckpt_state.resume;
   if (sys(SYS_(arch_prctl), ARCH_GET_XCOMP_PERM, &p->xcomp_perm) < 0)
     p->xcomp_perm = 0;
-  char name[17] = {0};
-  sys(SYS_(prctl), PR_GET_NAME, name);
-  p->command = string_or_empty(c, name);
+  p->command = string_or_empty(c, main_thread->thread.name);
   p->thread_count = (uint32_t)c->threads.count;
   long result = read_groups(c);
   if (result == 0)

@@ -25,7 +25,7 @@ static void read_name(const char *prefix, uint64_t pid, char *name, size_t size)
 static long refuse_seccomp(struct checkpoint *c) {
   char status[4096];
   uint64_t mode = 0;
-  long n = sys_read_file("/proc/self/status", status, sizeof status);
+  long n = sys_read_file("/proc/thread-self/status", status, sizeof status);
   if (n < 0)
     return fail(c, n, "/proc/self/status cannot be read: %s", text_errno(n));
   if (proc_field(status, "Seccomp", 10, &mode) && mode)
@@ -54,7 +54,7 @@ static long refuse_children(struct checkpoint *c) {
 /* A signal to a whole group finds such children of shells: the image would be one of the parent's memory. */
 static long refuse_borrowed_memory(struct checkpoint *c) {
   enum { COMPARE_MEMORY = 1 /* KCMP_VM */ };
-  if (sys(SYS_(kcmp), c->process.pid, sys(SYS_(getppid)), COMPARE_MEMORY, 0, 0) != 0)
+  if (sys(SYS_(kcmp), sys(SYS_(gettid)), sys(SYS_(getppid)), COMPARE_MEMORY, 0, 0) != 0)
     return 0;
   return fail(c, -EOPNOTSUPP, "it is about to start a program (vfork) and still has its parent's memory");
 }

@@ -185,7 +185,7 @@ long describe_regions(struct checkpoint *c) {
   if (!r || !buffer)
     return -ENOMEM;
   r->c = c;
-  long result = proc_lines_open(&lines, "/proc/self/smaps", buffer, BUFFER);
+  long result = proc_lines_open(&lines, "/proc/thread-self/smaps", buffer, BUFFER);
   if (result < 0)
     return fail(c, result, "/proc/self/smaps: %s", text_errno(result));
   for (char *line; result == 0 && (line = proc_lines_next(&lines));) {

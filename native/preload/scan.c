@@ -47,7 +47,7 @@ long scan_open(struct scan *scan, struct checkpoint *c) {
   scan->buffer = arena_take(&c->arena, SCAN_BATCH * sizeof(struct page_region_));
   if (!scan->buffer)
     return -ENOMEM;
-  long fd = sys(SYS_(openat), AT_FDCWD, "/proc/self/pagemap", O_RDONLY | O_CLOEXEC);
+  long fd = sys(SYS_(openat), AT_FDCWD, "/proc/thread-self/pagemap", O_RDONLY | O_CLOEXEC);
   if (fd < 0)
     return fail(c, fd, "/proc/self/pagemap: %s", text_errno(fd));
   scan->pagemap = (int)fd;

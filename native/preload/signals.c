@@ -7,6 +7,7 @@
 #include "core/proc.h"
 #include "core/sys.h"
 #include "core/text.h"
+#include "thread.h"
 
 static uint64_t bit(int signal) {
   return 1ull << (signal - 1);
@@ -62,11 +63,15 @@ uint64_t pending_for_thread(void) {
   return set;
 }
 
+/* What kill() has sent to the process only the main thread may queue as it was. When that has ended, the
+ * program itself becomes the sender. */
 static long requeue(const struct ckpt_signal *s, int32_t pid) {
   int number;
   memcpy(&number, s->info, sizeof number); /* si_signo */
-  return s->tid ? sys(SYS_(rt_tgsigqueueinfo), pid, s->tid, number, s->info)
-                : sys(SYS_(rt_sigqueueinfo), pid, number, s->info);
+  if (s->tid)
+    return sys(SYS_(rt_tgsigqueueinfo), pid, s->tid, number, s->info);
+  long result = sys(SYS_(rt_sigqueueinfo), pid, number, s->info);
+  return result == -EPERM ? sys(SYS_(kill), pid, number) : result;
 }
 
 bool take_for_thread(int signal) {
@@ -133,8 +138,9 @@ long describe_signals(struct checkpoint *c) {
   long result = describe_actions(c);
   if (result < 0)
     return result;
+  const struct thread_note *main_thread = c->threads.entries;
   int32_t tid = (int32_t)sys(SYS_(gettid));
-  result = describe_pending(c, tid, tid == c->process.pid);
+  result = describe_pending(c, tid, tid == c->process.pid || main_thread->thread.ended);
   drop_requests(&c->signals);
   return result < 0 ? fail(c, result, "a pending signal could not be queued again: %s", text_errno(result))
                     : 0;

@@ -42,9 +42,9 @@ uint64_t running_starttime(int proc, pid_t pid) {
   if (n <= 0)
     return 0;
   text[n] = 0;
-  /* A zombie has nothing left that could be in the way but its number. */
+  /* A zombie has nothing left that could be in the way but its number, unless it has other threads. */
   const char *end = strrchr(text, ')');
-  if (end && (end[2] == 'Z' || end[2] == 'X'))
+  if (end && (end[2] == 'Z' || end[2] == 'X') && proc_stat_field(text, 20) <= 1)
     return 0;
   return proc_stat_field(text, 22) - (uint64_t)clocks_shift();
 }

@@ -78,10 +78,18 @@ static int check_process(struct image *image) {
   return 0;
 }
 
+/* Only the main thread can have ended and still be there, while others live. */
+static bool may_have_ended(const struct image *image, uint32_t i) {
+  const struct ckpt_thread *thread = &image->threads[i];
+  return i == 0 && image->threads_count > 1 && thread->ended == 1 && (thread->exit_code & ~0xff00u) == 0;
+}
+
 static int check_threads(struct image *image) {
   for (uint32_t i = 0; i < image->threads_count; i++) {
     const struct ckpt_thread *thread = &image->threads[i];
-    if (thread->tid <= 0 || !memchr(thread->name, 0, sizeof thread->name) ||
+    if (thread->ended && may_have_ended(image, i) && memchr(thread->name, 0, sizeof thread->name))
+      continue;
+    if (thread->ended || thread->tid <= 0 || !memchr(thread->name, 0, sizeof thread->name) ||
         !in_region(image, thread->rip, 1, PROT_EXEC) || !in_region(image, thread->rsp, 1, PROT_WRITE) ||
         !in_region(image, thread->frame, 1, 0))
       return damaged(image, "thread", i);

@@ -45,6 +45,8 @@ static void fill_resume(struct plan *plan) {
   if (resume->size >= offsetof(struct ckpt_resume, cpus) + sizeof resume->cpus &&
       sys(SYS_(sched_getaffinity), 0, sizeof resume->cpus, resume->cpus) < 0)
     memset(resume->cpus, 0, sizeof resume->cpus);
+  if (resume->size >= offsetof(struct ckpt_resume, main_lives) + sizeof resume->main_lives)
+    resume->main_lives = plan->threads[0].ended;
   resume->restarted = 1;
 }
 
@@ -69,5 +71,5 @@ void restorer_main(struct plan *plan) {
   restorer_start_timers(plan);
   sys(SYS_(close), plan->report_fd);
   restorer_let_threads_go(plan);
-  restorer_resume(&plan->threads[0]);
+  restorer_go_on(plan);
 }

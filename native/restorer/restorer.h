@@ -29,6 +29,8 @@ void restorer_restore_credentials(struct plan *plan);
 void restorer_set_up_main_thread(struct plan *plan);
 void restorer_start_threads(struct plan *plan);
 void restorer_let_threads_go(struct plan *plan);
+/* What the main thread does in the end: most go on, one that had ended ends again. */
+__attribute__((noreturn)) void restorer_go_on(const struct plan *plan);
 /* Those that wait for the process and for the main thread. */
 void restorer_queue_signals(struct plan *plan);
 void restorer_start_timers(struct plan *plan);

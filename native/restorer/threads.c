@@ -8,6 +8,8 @@
 #include <sys/prctl.h>
 #include <sys/resource.h>
 
+#include "format/control.h"
+
 static void set_up(struct plan *plan, const struct ckpt_thread *thread) {
   long error = sys(SYS_(arch_prctl), ARCH_SET_FS, thread->fs_base);
   if (error == 0)
@@ -34,6 +36,10 @@ static void set_cpus(const struct ckpt_thread *thread) {
 }
 
 void restorer_set_up_main_thread(struct plan *plan) {
+  if (plan->threads[0].ended) {
+    sys(SYS_(prctl), PR_SET_NAME, plan->threads[0].name, 0, 0, 0);
+    return;
+  }
   set_up(plan, &plan->threads[0]);
   set_cpus(&plan->threads[0]); /* the other threads, which have started with restart's, are past that */
 }
@@ -121,4 +127,18 @@ void restorer_start_threads(struct plan *plan) {
 void restorer_let_threads_go(struct plan *plan) {
   __atomic_store_n(&plan->threads_go, 1, __ATOMIC_RELEASE);
   sys(SYS_(futex), &plan->threads_go, FUTEX_WAKE_PRIVATE, INT32_MAX, 0, 0, 0);
+}
+
+/* Until the kernel has cleared that word, libckpt leaves the hole where it is. */
+static void end_main_thread(const struct plan *plan) {
+  struct ckpt_resume *resume = (struct ckpt_resume *)plan->process.resume;
+  sys(SYS_(set_tid_address), &resume->main_lives);
+  for (;;)
+    sys(SYS_(exit), plan->threads[0].exit_code >> 8);
+}
+
+void restorer_go_on(const struct plan *plan) {
+  if (plan->threads[0].ended)
+    end_main_thread(plan);
+  restorer_resume(&plan->threads[0]);
 }

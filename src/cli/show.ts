@@ -41,9 +41,9 @@ async function showThreads(image: Image, json: boolean): Promise<number> {
         String(place.pid),
         String(place.tid),
         place.name,
-        place.instruction.toString(16),
-        place.function ?? "?",
-        place.file ?? "?",
+        place.ended ? "-" : place.instruction.toString(16),
+        place.ended ? "has ended" : place.function ?? "?",
+        place.ended ? "-" : place.file ?? "?",
       ]),
     ]));
   }
