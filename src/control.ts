@@ -33,6 +33,8 @@ export interface Report {
 export interface RequestOptions {
   /** Whether it is to end once the image is on disk. */
   kill?: boolean;
+  /** Milliseconds to wait for it to answer and then for its threads to stop. */
+  timeout?: number;
   /** Called while the image is written. */
   onProgress?: (progress: Progress) => void;
 }
@@ -54,6 +56,7 @@ export async function requestCheckpoint(
   const refuse = (why: string, details: { cause?: unknown; errno?: number } = {}) =>
     new CheckpointError(`Cannot checkpoint ${name}: ${why}`, { pid, ...details });
 
+  const patience = options.timeout ?? ANSWER;
   using library = new Library();
   let pidfd = -1;
   try {
@@ -65,7 +68,7 @@ export async function requestCheckpoint(
     if ((await readStat(await livingThread(pid)))?.state === "T") {
       throw refuse(`it is stopped (let it go on first: kill -CONT ${pid})`);
     }
-    const asked = { pidfd, pid, uid: status.uid, end: performance.now() + ANSWER };
+    const asked = { pidfd, pid, uid: status.uid, end: performance.now() + patience };
     for (;;) {
       const report = await converse(library, asked, options);
       if (report?.kind === "failed") throw refuse(report.text, { errno: report.errno });
@@ -76,7 +79,7 @@ export async function requestCheckpoint(
     }
   } catch (cause) {
     if (!(cause instanceof NativeError)) throw cause;
-    throw refuse(words(cause.errno), { cause, errno: cause.errno });
+    throw refuse(words(cause.errno, patience), { cause, errno: cause.errno });
   } finally {
     if (pidfd >= 0) library.close(pidfd);
   }
@@ -107,6 +110,7 @@ async function converse(
         version: CONTROL_VERSION,
         op: RequestOp.CHECKPOINT,
         flags: options.kill ? RequestFlag.KILL : 0,
+        timeout_ms: Math.ceil(options.timeout ?? 0),
       }),
     );
     return await receiveReport(library, { connection, onProgress: options.onProgress });
@@ -162,7 +166,7 @@ export async function receiveReport(
   }
 }
 
-function words(errno: number): string {
+function words(errno: number, patience: number): string {
   switch (errno) {
     case Errno.SRCH:
       return "it has ended";
@@ -170,7 +174,7 @@ function words(errno: number): string {
       return "it belongs to another user";
     case Errno.TIMEDOUT:
       return `it did not answer within ${
-        ANSWER / 1000
+        patience / 1000
       } s (it may be waiting for a disk: try again)`;
     default:
       return errnoWords(errno);

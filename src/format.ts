@@ -386,6 +386,7 @@ export const REQUEST = new Struct("ckpt_request", {
   version: "u32",
   op: "u32",
   flags: "u32",
+  timeout_ms: "u32",
 });
 
 /** struct ckpt_report. */

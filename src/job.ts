@@ -1,6 +1,7 @@
 import { basename, dirname } from "@std/path";
 import { closeStreams } from "./child.ts";
 import { type Progress, requestCheckpoint } from "./control.ts";
+import { type Duration, milliseconds } from "./duration.ts";
 import { CheckpointError } from "./errors.ts";
 import { Image } from "./image.ts";
 import { Keeper, type KeepOptions } from "./keeper.ts";
@@ -22,6 +23,11 @@ export interface Status {
 export interface CheckpointOptions {
   /** Whether the program is to end once its image is on disk, so that nothing of it is done twice. */
   kill?: boolean;
+  /**
+   * How long the program may take to answer, and then its threads to stop: in the kernel, waiting for a disk,
+   * they cannot. What the job was launched with, or else 10 s, when not given.
+   */
+  timeout?: Duration;
   /** Called while the image is written. */
   onProgress?: (progress: Progress) => void;
 }
@@ -37,6 +43,7 @@ interface JobSource {
   /** Translates the child's exit status into the program's. */
   translate?: (status: Deno.CommandStatus) => Status;
   keep?: KeepOptions;
+  timeout?: Duration;
 }
 
 /**
@@ -65,6 +72,7 @@ export class Job implements AsyncDisposable {
   #directory: string;
   #watch?: Watch;
   #status?: Promise<Status>;
+  readonly #timeout?: Duration;
   #last: Promise<unknown> = Promise.resolve();
 
   private constructor(source: JobSource) {
@@ -72,6 +80,7 @@ export class Job implements AsyncDisposable {
     this.#process = process;
     this.#directory = directory;
     this.#child = child;
+    this.#timeout = source.timeout;
     if (!child) return;
     this.#status = this.#follow(child, source);
     this.#status.catch(() => {}); // whoever awaits `status` is told
@@ -182,7 +191,11 @@ export class Job implements AsyncDisposable {
         pid: process.pid,
       });
     }
-    const report = await requestCheckpoint(process, options);
+    const timeout = options.timeout ?? this.#timeout;
+    const report = await requestCheckpoint(process, {
+      ...options,
+      timeout: timeout === undefined ? undefined : milliseconds(timeout),
+    });
     const image = await Image.open(report.text);
     this.#directory = dirname(image.path);
     await this.#keeper?.prune();

@@ -1,5 +1,6 @@
 import { basename, dirname, join, resolve } from "@std/path";
 import { endChild } from "./child.ts";
+import { type Duration, milliseconds } from "./duration.ts";
 import { defaultDirectory } from "./images.ts";
 import { Job } from "./job.ts";
 import { checkJobName, readRunning, removeRunning, writeRunning } from "./job_directory.ts";
@@ -17,6 +18,11 @@ export interface LaunchOptions extends KeepOptions {
   name?: string;
   /** Directory of jobs, `$CKPT_DIR` or `ckpt` when none is given. */
   dir?: string;
+  /**
+   * How long its threads may take to stop for a checkpoint, from one second to a day: in the kernel, waiting for a
+   * disk, they cannot. 10 s when not given.
+   */
+  timeout?: Duration;
   /** Working directory of the program. */
   cwd?: string;
   /** Variables to add to its environment. */
@@ -56,6 +62,7 @@ export async function launch(command: string[], options: LaunchOptions = {}): Pr
   const [name, ...args] = command;
   if (name === undefined) throw new TypeError("Cannot run nothing: name a program");
   checkKeepOptions(options);
+  const timeout = timeoutVariable(options.timeout);
   const inherited = options.clearEnv ? {} : Deno.env.toObject();
   const env = { ...inherited, ...options.env };
   const cwd = resolve(options.cwd ?? ".");
@@ -84,6 +91,7 @@ export async function launch(command: string[], options: LaunchOptions = {}): Pr
       env: {
         ...env,
         ...(jobName === undefined ? {} : { CKPT_NAME: jobName }),
+        ...timeout,
         CKPT_DIR: directory,
         LD_PRELOAD: preload(env.LD_PRELOAD),
       },
@@ -114,11 +122,20 @@ export async function launch(command: string[], options: LaunchOptions = {}): Pr
     directory: path,
     child,
     keep: options,
+    timeout: options.timeout,
     ended: async () => {
       await removeRunning(path, process);
       await tidy();
     },
   });
+}
+
+/** libckpt takes whole seconds. */
+function timeoutVariable(timeout: Duration | undefined): Record<string, string> {
+  if (timeout === undefined) return {};
+  const seconds = Math.ceil(milliseconds(timeout) / 1000);
+  if (seconds > 86_400) throw new RangeError(`Cannot wait ${timeout}: a day is the most`);
+  return { CKPT_TIMEOUT: `${seconds}` };
 }
 
 async function checkName(name: string, directory: string): Promise<void> {

@@ -30,7 +30,11 @@ async function refused(command: string[], words: RegExp, env: Record<string, str
 }
 
 Deno.test("checkpoint() refuses a thread that cannot be stopped, by its name, and lets the program go on", async () => {
-  await refused([built("tests/threads_stubborn")], /thread \d+ \("the-second"\).*blocks signal 32/);
+  await refused(
+    [built("tests/threads_stubborn")],
+    /thread \d+ \("the-second"\).*blocks signal 32/,
+    { CKPT_TIMEOUT: "1" },
+  );
 });
 
 Deno.test("checkpoint() refuses a child process by its number and lets the program go on", async () => {

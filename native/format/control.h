@@ -30,6 +30,7 @@ struct ckpt_request {
   uint32_t version;
   uint32_t op;
   uint32_t flags;
+  uint32_t timeout_ms; /* for what has to be waited for; 0: the program's own, CKPT_TIMEOUT */
 };
 
 enum ckpt_report_kind { CKPT_REPORT_PROGRESS = 1, CKPT_REPORT_DONE = 2, CKPT_REPORT_FAILED = 3 };

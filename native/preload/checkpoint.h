@@ -19,6 +19,8 @@ struct checkpoint {
   bool local;     /* asked for by ckpt_checkpoint() */
   bool postponed; /* the program has called ckpt_defer() while it was about to be frozen */
   uint64_t begin_ns;
+  uint64_t
+      deadline_ns; /* CLOCK_MONOTONIC, for all that has to be waited for once threads are being stopped */
   long result;
   char error[2048]; /* words about a negative result */
   char image_path[CKPT_PATH_MAX];

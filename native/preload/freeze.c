@@ -20,7 +20,6 @@
 enum {
   SEAT = 16 << 10,    /* bytes of stack for a parked thread */
   LOOK_AGAIN_MS = 20, /* has a thread ended instead of parking? */
-  GIVE_UP_MS = 10000,
 };
 
 enum claim { CLAIM_NONE, CLAIM_THREAD, CLAIM_LEADER };
@@ -245,6 +244,10 @@ static void read_name(int32_t tid, char name[16]) {
   text_copy(name, 16, line);
 }
 
+static uint32_t timeout_ms(const struct checkpoint *c) {
+  return c->request.timeout_ms ? c->request.timeout_ms : ckpt_state.timeout_ms;
+}
+
 static long give_up(struct checkpoint *c, const struct parked *p) {
   char name[16], status[4096];
   uint64_t blocked = 0;
@@ -253,15 +256,15 @@ static long give_up(struct checkpoint *c, const struct parked *p) {
   bool blocks =
       n > 0 && proc_field(status, "SigBlk", 16, &blocked) && (blocked >> (CKPT_CONTROL_SIGNAL - 1) & 1);
   n = read_task(p->tid, "wchan", status, sizeof status);
-  return fail(c, -ETIMEDOUT, "thread %d (\"%s\") does not stop: it %s%s", (int64_t)p->tid, name,
-              blocks ? "blocks signal 32 by a raw system call"
-                     : "has been in the kernel without a break for 10 seconds, in ",
-              blocks  ? ""
-              : n > 0 ? status
-                      : "an unknown place");
+  if (blocks)
+    return fail(c, -ETIMEDOUT, "thread %d (\"%s\") does not stop: it blocks signal 32 by a raw system call",
+                (int64_t)p->tid, name);
+  return fail(c, -ETIMEDOUT,
+              "thread %d (\"%s\") does not stop: it has been in the kernel without a break for %u ms, in %s",
+              (int64_t)p->tid, name, (uint64_t)timeout_ms(c), n > 0 ? status : "an unknown place");
 }
 
-static long wait_for(struct checkpoint *c, struct parked **entry, uint64_t deadline) {
+static long wait_for(struct checkpoint *c, struct parked **entry) {
   const struct timespec while_ = {.tv_nsec = LOOK_AGAIN_MS * 1000000};
   struct parked *p = *entry;
   long result = 0;
@@ -275,7 +278,7 @@ static long wait_for(struct checkpoint *c, struct parked **entry, uint64_t deadl
       return 0;
     }
     p->ended = life == ZOMBIE;
-    if (!p->ended && now_ns(CLOCK_MONOTONIC) > deadline)
+    if (!p->ended && now_ns(CLOCK_MONOTONIC) > c->deadline_ns)
       result = give_up(c, p);
   }
   if (result == 0 && p->error < 0)
@@ -374,7 +377,6 @@ static void cancel(struct checkpoint *c) {
 }
 
 static long stop_all(struct checkpoint *c, struct dir *dir) {
-  uint64_t deadline = now_ns(CLOCK_MONOTONIC) + GIVE_UP_MS * 1000000ull;
   size_t waited = 0;
   long asked, result = 0;
   while (result == 0 && (asked = ask_new(c, dir)) != 0) {
@@ -382,13 +384,14 @@ static long stop_all(struct checkpoint *c, struct dir *dir) {
     result = asked < 0 ? asked : 0;
     for (; waited < c->parked.count && result == 0; waited++)
       if (all[waited])
-        result = wait_for(c, &all[waited], deadline);
+        result = wait_for(c, &all[waited]);
   }
   return result;
 }
 
 long freeze_threads(struct checkpoint *c) {
   uint64_t threads = count_threads();
+  c->deadline_ns = now_ns(CLOCK_MONOTONIC) + timeout_ms(c) * 1000000ull;
   ckpt_state.returned = 0;
   if (threads == 1)
     return gather(c);

@@ -53,6 +53,15 @@ static void use_signal(const char *value) {
     complain("CKPT_SIGNAL is not a signal number that a program can take", value, "12 is used");
 }
 
+static void use_timeout(const char *value) {
+  enum { MOST = 86400 };
+  uint64_t seconds;
+  if (text_is_decimal(value, &seconds) && seconds >= 1 && seconds <= MOST)
+    ckpt_state.timeout_ms = (uint32_t)seconds * 1000;
+  else
+    complain("CKPT_TIMEOUT must be a whole number of seconds from 1 to 86400", value, "10 is used");
+}
+
 static void use_name(const char *value) {
   bool usable = value[0] && value[0] != '.' && strlen(value) < sizeof ckpt_state.name;
   for (const char *at = value; *at; at++)
@@ -82,7 +91,10 @@ static void use_variable(const char *variable) {
   static const struct {
     const char *name;
     void (*use)(const char *);
-  } known[] = {{"CKPT_DIR=", use_dir}, {"CKPT_NAME=", use_name}, {"CKPT_SIGNAL=", use_signal}};
+  } known[] = {{"CKPT_DIR=", use_dir},
+               {"CKPT_NAME=", use_name},
+               {"CKPT_SIGNAL=", use_signal},
+               {"CKPT_TIMEOUT=", use_timeout}};
   for (size_t i = 0; i < sizeof known / sizeof known[0]; i++)
     if (text_starts(variable, known[i].name) && variable[strlen(known[i].name)])
       known[i].use(variable + strlen(known[i].name));
@@ -148,6 +160,7 @@ extern char ckpt_parking_page[] __attribute__((visibility("hidden")));
 
 __attribute__((constructor)) static void ckpt_load(void) {
   ckpt_state.signal = SIGUSR2;
+  ckpt_state.timeout_ms = 10000;
   ckpt_state.resume.size = sizeof ckpt_state.resume;
   remember_cpus();
   read_program_name();

@@ -32,7 +32,8 @@ struct inherited {
 enum { INHERITED_MOST = 64 };
 
 struct state {
-  int signal; /* CKPT_SIGNAL; 0: the library never got ready */
+  int signal;          /* CKPT_SIGNAL; 0: the library never got ready */
+  uint32_t timeout_ms; /* CKPT_TIMEOUT */
   bool force_pagemap;
   char dir[CKPT_PATH_MAX]; /* CKPT_DIR, absolute */
   char name[256];          /* CKPT_NAME, or empty for PROGRAM-PID */

@@ -33,7 +33,7 @@ export function readKeep(args: Arguments): KeepOptions {
 }
 
 /** A duration that an option has, in milliseconds. */
-function readDuration(args: Arguments, name: string): number | undefined {
+export function readDuration(args: Arguments, name: string): number | undefined {
   const value = args.value(name);
   if (value === undefined) return undefined;
   try {

@@ -4,10 +4,11 @@ const DIR = "  --dir D      directory of jobs ($CKPT_DIR, or ckpt)";
 const JSON = "  --json       print JSON";
 const EVERY = "  --every T    checkpoint by itself every T: 30s, 10m, 1h30m";
 const KEEP = "  --keep N     with --every: keep the newest N images of the job, remove older ones";
+const TIMEOUT = "  --timeout T  how long threads may take to stop for a checkpoint: 30s, 1m (10s)";
 
 const TEXTS: Record<string, string[]> = {
   run: [
-    "usage: ckpt run [--name N] [--dir D] [--every T] [--keep N] [--] PROGRAM [ARGUMENT...]",
+    "usage: ckpt run [--name N] [--dir D] [--every T] [--keep N] [--timeout T] [--] PROGRAM [ARGUMENT...]",
     "",
     "Runs a program so that it can be saved. Terminal, input, output and exit status are its own.",
     "",
@@ -15,15 +16,17 @@ const TEXTS: Record<string, string[]> = {
     DIR,
     EVERY,
     KEEP,
+    TIMEOUT,
     "",
     "  ckpt run --name sim --every 10m --keep 3 -- ./sim --steps 1e9",
   ],
   save: [
-    "usage: ckpt save [--kill] [--dir D] [--json] PID|NAME",
+    "usage: ckpt save [--kill] [--timeout T] [--dir D] [--json] PID|NAME",
     "",
     "Saves a running program: returns once its image is on disk. The program goes on.",
     "",
     "  --kill       end the program once its image is on disk",
+    TIMEOUT,
     DIR,
     JSON,
     "",

@@ -1,12 +1,12 @@
 import { launch } from "../launch.ts";
 import { readArguments } from "./arguments.ts";
-import { readKeep, readName } from "./common.ts";
+import { readDuration, readKeep, readName } from "./common.ts";
 import { SignalPasser } from "./pass.ts";
 
 /** `ckpt run` */
 export async function runCommand(args: string[]): Promise<number> {
   const parsed = readArguments(args, {
-    values: ["name", "dir", "every", "keep"],
+    values: ["name", "dir", "every", "keep", "timeout"],
     operands: [1, Infinity],
     wanted: "the program to run",
     commandLine: true,
@@ -15,6 +15,7 @@ export async function runCommand(args: string[]): Promise<number> {
   const job = await launch(parsed.operands, {
     name: readName(parsed),
     dir: parsed.value("dir"),
+    timeout: readDuration(parsed, "timeout"),
     ...readKeep(parsed),
   });
   await signals.to(job);

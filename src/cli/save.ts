@@ -4,22 +4,24 @@ import type { Progress } from "../control.ts";
 import { defaultDirectory, readJob } from "../images.ts";
 import { readRunning } from "../job_directory.ts";
 import { readArguments } from "./arguments.ts";
-import { bytes, printJson, short, span } from "./common.ts";
+import { bytes, printJson, readDuration, short, span } from "./common.ts";
 
 /** `ckpt save` */
 export async function saveCommand(args: string[]): Promise<number> {
   const parsed = readArguments(args, {
     flags: ["kill", "json"],
-    values: ["dir"],
+    values: ["dir", "timeout"],
     operands: [1, 1],
     wanted: "a process or a job",
   });
   const json = parsed.flag("json");
+  const timeout = readDuration(parsed, "timeout");
   const pid = await findProcess(parsed.operands[0]!, parsed.value("dir") ?? defaultDirectory());
   await using job = await attach(pid);
   using progress = await ProgressBar.create(!json && Deno.stderr.isTerminal());
   const image = await job.checkpoint({
     kill: parsed.flag("kill"),
+    timeout,
     onProgress: (at) => progress.show(at),
   });
   progress.finish();
