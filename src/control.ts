@@ -65,9 +65,9 @@ export async function requestCheckpoint(
     if (!status || (await identify(pid))?.startTime !== process.startTime) {
       throw refuse("it has ended");
     }
-    if ((await readStat(await livingThread(pid)))?.state === "T") {
-      throw refuse(`it is stopped (let it go on first: kill -CONT ${pid})`);
-    }
+    const state = (await readStat(await livingThread(pid)))?.state;
+    if (state === "T") throw refuse(`it is stopped (let it go on first: kill -CONT ${pid})`);
+    if (state === "t") throw refuse("a debugger has stopped it (let it go on there first)");
     const asked = { pidfd, pid, uid: status.uid, end: performance.now() + patience };
     for (;;) {
       const report = await converse(library, asked, options);
