@@ -72,7 +72,11 @@ export async function requestCheckpoint(
     for (;;) {
       const report = await converse(library, asked, options);
       if (report?.kind === "failed") throw refuse(report.text, { errno: report.errno });
-      if (report) return report;
+      if (report) {
+        // Its end comes after its report: until then its id is taken.
+        if (options.kill) await library.wait(pidfd, -1);
+        return report;
+      }
       // A program that starts another by exec meanwhile takes its checkpoint with it.
       if (!await isProcess(process)) throw refuse("it ended before its image was complete");
       if (performance.now() > asked.end) throw refuse("it starts one program after the other");
