@@ -306,7 +306,7 @@ export const TIMER = new Struct("ckpt_timer", {
   signal: "u32",
   value: "u64",
   tid: "i32",
-  pad: "u32",
+  overrun: "i32",
   interval_ns: "i64",
   value_ns: "i64",
 });

@@ -68,3 +68,15 @@ Deno.test("restart() --clocks=machine warns when clocks go back", async () => {
   assertEquals(code, 1);
   assert(again.stderr.text.includes("now >= before[i] + ahead"), again.stderr.text);
 });
+
+Deno.test("restart() --pid=new lets timers follow their threads", async () => {
+  await using dir = await TempDir.make();
+  await using first = Target.launch([built("tests/timer_kinds")], { dir: dir.join("ckpt") });
+  await first.waitFor("READY\n");
+  const image = await first.checkpoint();
+  // It lives on: none of its ids is free.
+  await using again = Target.restart(image, { options: ["--pid=new"] });
+  await again.send("go\n");
+  await again.succeed();
+  await first.kill();
+});

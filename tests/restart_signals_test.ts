@@ -10,6 +10,8 @@ roundtrips([
   { does: "brings back pending signals", program: "signals_pending" },
   { does: "lets interval timers run on", program: "process_timers" },
   { does: "brings back timers made by timer_create", program: "process_posix_timers" },
+  { does: "brings back timers of every clock and kind", program: "timer_kinds" },
+  { does: "brings back the overruns of timers", program: "timer_overruns" },
 ]);
 
 Deno.test("restart() passes signals on to the program", async () => {

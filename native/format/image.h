@@ -386,12 +386,12 @@ struct ckpt_itimer {
 /* A timer made by timer_create. */
 struct ckpt_timer {
   int32_t id;
-  int32_t clock;
+  int32_t clock;   /* of a thread's CPU time: with its id, unless it is that of the only thread */
   uint32_t notify; /* SIGEV_* */
   uint32_t signal;
-  uint64_t value; /* sigev_value */
-  int32_t tid;    /* with SIGEV_THREAD_ID: which thread gets the signal */
-  uint32_t pad;
+  uint64_t value;  /* sigev_value */
+  int32_t tid;     /* with SIGEV_THREAD_ID: which thread gets the signal */
+  int32_t overrun; /* what timer_getoverrun says */
   int64_t interval_ns;
   int64_t value_ns; /* what remained; 0: not running */
 };

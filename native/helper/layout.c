@@ -130,8 +130,8 @@ static const struct field ckpt_itimer_fields[] = {F(which), F(pad), F(interval_u
 #undef F
 
 #define F(name) FIELD(ckpt_timer, name)
-static const struct field ckpt_timer_fields[] = {F(id),  F(clock), F(notify),      F(signal),  F(value),
-                                                 F(tid), F(pad),   F(interval_ns), F(value_ns)};
+static const struct field ckpt_timer_fields[] = {F(id),  F(clock),   F(notify),      F(signal),  F(value),
+                                                 F(tid), F(overrun), F(interval_ns), F(value_ns)};
 #undef F
 
 #define F(name) FIELD(ckpt_lock, name)

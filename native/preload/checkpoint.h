@@ -36,6 +36,7 @@ struct checkpoint {
   struct ckpt_process process;
   struct list threads;      /* struct thread_note (thread.h), the main thread first */
   struct list parked;       /* struct parked * (freeze.c) */
+  struct list helpers;      /* int32_t: libc's threads for timers (timers.c) */
   uint32_t lock;            /* parked threads share the arena through take_turn */
   struct list strings;      /* bytes */
   struct list files;        /* struct ckpt_file */
@@ -114,6 +115,11 @@ void drop_signal(int signal, uint64_t pending_before);
 long requester_connect(struct checkpoint *c, uint64_t cookie);
 void report_progress(struct checkpoint *c, uint64_t bytes, uint64_t total);
 void report_result(struct checkpoint *c);
+
+/* timers.c: which threads take the control signal for that of a timer, now or any moment; before the freeze.
+ */
+long find_timer_threads(struct checkpoint *c);
+bool is_timer_thread(const struct checkpoint *c, int32_t tid);
 
 uint64_t now_ns(int clock);
 

@@ -10,16 +10,18 @@
         .type   ckpt_signal_entry, @function
 ckpt_signal_entry:
         cmpl    $32, %edi
+        je      6f
+        cmpl    $33, %edi
         jne     2f
-        cmpl    $-1, 8(%rsi)            /* si_code: SI_QUEUE */
+6:      cmpl    $-1, 8(%rsi)            /* si_code: SI_QUEUE */
         jne     3f
         /* The leader of a checkpoint asks this thread to park: si_value is the address of a struct parked,
          * which begins with the end of the stack to do that on, and says at 8 that this stack is in use. */
         movq    24(%rsi), %rax
         cmpq    ckpt_parked_start(%rip), %rax
-        jb      2f
+        jb      7f
         cmpq    ckpt_parked_end(%rip), %rax
-        jae     2f
+        jae     7f
         pushq   %rbp
         pushq   %rbx
         movq    %rsp, %rbp
@@ -33,8 +35,12 @@ ckpt_signal_entry:
         popq    %rbx
         popq    %rbp
         ret
-        /* Not ours: libc's own use of 32, which may unwind this stack and never return. */
-3:      movq    ckpt_chained(%rip), %rax
+7:      cmpl    $32, %edi
+        je      2f
+        /* Not ours: libc's own use of 32 or 33, which may unwind this stack and never return. */
+3:      movl    %edi, %ecx
+        leaq    ckpt_chained(%rip), %rax
+        movq    -32 * 8(%rax, %rcx, 8), %rax
         testq   %rax, %rax
         jz      1f
         jmp     *%rax
@@ -141,7 +147,8 @@ ckpt_parked_start:                      /* where struct parked are (freeze.c) */
         .quad   0
 ckpt_parked_end:
         .quad   0
-ckpt_chained:                           /* the handler that had the control signal before us */
+ckpt_chained:                           /* the handlers that had 32 and 33 before us */
+        .quad   0
         .quad   0
 
         .section .note.GNU-stack,"",@progbits

@@ -9,6 +9,7 @@
 #include <signal.h>
 #include <string.h>
 #include <sys/mman.h>
+#include <sys/uio.h>
 #include <time.h>
 
 #include "core/dir.h"
@@ -36,6 +37,7 @@ struct parked {
   long error;
   struct checkpoint *c;
   struct known_call call;
+  bool waits_for_signal; /* the one that we would ask it with */
   struct thread_note note;
 };
 
@@ -120,6 +122,14 @@ static long read_task(int32_t tid, const char *file, char *buffer, size_t size) 
   return sys_read_file(path, buffer, size);
 }
 
+/* A signal set of the program's, empty when it is gone meanwhile. */
+static uint64_t read_set(uint64_t address) {
+  uint64_t set = 0;
+  struct iovec here = {&set, sizeof set}, there = {(void *)address, sizeof set};
+  long n = sys(SYS_(process_vm_readv), sys(SYS_(getpid)), &here, 1, &there, 1, 0);
+  return n == sizeof set ? set : 0;
+}
+
 /* "NUMBER 0xARG*6 0xSP 0xPC" when it is in a system call. */
 static void read_call(struct parked *p) {
   char line[256];
@@ -135,6 +145,8 @@ static void read_call(struct parked *p) {
     words[i] = text_take_hex(&at);
   }
   p->call = (struct known_call){true, (uint32_t)words[0], words[8], words[7]};
+  if (words[0] == __NR_rt_sigtimedwait)
+    p->waits_for_signal = read_set(words[1]) >> (CKPT_CONTROL_SIGNAL - 1) & 1;
 }
 
 /* A seat that nobody is using. */
@@ -162,7 +174,11 @@ static long ask(const struct checkpoint *c, struct parked *p) {
   info.si_code = SI_QUEUE;
   info.si_pid = c->process.pid;
   info.si_value.sival_ptr = p;
-  return sys(SYS_(rt_tgsigqueueinfo), c->process.pid, p->tid, CKPT_CONTROL_SIGNAL, &info);
+  if (p->waits_for_signal || is_timer_thread(c, p->tid)) {
+    info.si_signo = CKPT_OTHER_SIGNAL;
+    ckpt_take_signal(CKPT_OTHER_SIGNAL);
+  }
+  return sys(SYS_(rt_tgsigqueueinfo), c->process.pid, p->tid, info.si_signo, &info);
 }
 
 /* Its seat is free for another thread, and so is its id. */
@@ -397,6 +413,8 @@ long freeze_threads(struct checkpoint *c) {
     return gather(c);
   /* The first pthread_cancel has taken it from us. */
   long result = ckpt_take_signal(CKPT_CONTROL_SIGNAL);
+  if (result == 0)
+    result = find_timer_threads(c);
   if (result == 0)
     result = make_seats(c, threads);
   struct dir *dir = arena_take(&c->arena, sizeof *dir);

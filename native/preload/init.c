@@ -20,7 +20,7 @@
 
 struct state ckpt_state;
 
-extern void *ckpt_chained __attribute__((visibility("hidden")));
+extern void *ckpt_chained[2] __attribute__((visibility("hidden")));
 
 long ckpt_take_signal(int signal) {
   struct kernel_sigaction before;
@@ -31,8 +31,9 @@ long ckpt_take_signal(int signal) {
       .mask = ~0ull,
   };
   long result = sys(SYS_(rt_sigaction), signal, &ours, &before, sizeof ours.mask);
-  if (result == 0 && signal == CKPT_CONTROL_SIGNAL && before.handler != (void *)ckpt_signal_entry)
-    ckpt_chained = before.handler == SIG_IGN ? SIG_DFL : before.handler;
+  bool chained = signal == CKPT_CONTROL_SIGNAL || signal == CKPT_OTHER_SIGNAL;
+  if (result == 0 && chained && before.handler != (void *)ckpt_signal_entry)
+    ckpt_chained[signal - CKPT_CONTROL_SIGNAL] = before.handler == SIG_IGN ? SIG_DFL : before.handler;
   return result;
 }
 
@@ -46,7 +47,7 @@ static void complain(const char *what, const char *value, const char *instead) {
 static void use_signal(const char *value) {
   uint64_t number;
   bool usable = text_is_decimal(value, &number) && number >= 1 && number <= 64 && number != SIGKILL &&
-                number != SIGSTOP && number != CKPT_CONTROL_SIGNAL && number != 33;
+                number != SIGSTOP && number != CKPT_CONTROL_SIGNAL && number != CKPT_OTHER_SIGNAL;
   if (usable)
     ckpt_state.signal = (int)number;
   else

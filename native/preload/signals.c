@@ -98,12 +98,32 @@ static void drop_requests(struct list *list) {
   list->count = kept;
 }
 
-static long add_pending(struct checkpoint *c, uint64_t set, int32_t tid) {
+/* A timer's signal starts the timer again as it is taken: a fast one always has another. All of them are
+ * counted in the first, which is one of those taken from `first` on. */
+static bool is_counted(struct checkpoint *c, size_t first, const siginfo_t *info) {
+  struct ckpt_signal *signals = c->signals.entries;
+  for (size_t i = first; info->si_code == SI_TIMER && i < c->signals.count; i++) {
+    siginfo_t *earlier = (siginfo_t *)signals[i].info;
+    if (earlier->si_signo == info->si_signo && earlier->si_code == SI_TIMER &&
+        earlier->si_timerid == info->si_timerid) {
+      earlier->si_overrun += 1 + info->si_overrun;
+      return true;
+    }
+  }
+  return false;
+}
+
+/* *fast: signals of timers that are faster than we are. */
+static long add_pending(struct checkpoint *c, uint64_t set, int32_t tid, size_t first, uint64_t *fast) {
   siginfo_t info;
   memset(&info, 0, sizeof info);
   long signal = take_pending(set, &info);
   if (signal < 0)
     return signal == -EAGAIN ? 0 : signal;
+  if (is_counted(c, first, &info)) {
+    *fast |= bit((int)signal);
+    return 0;
+  }
   struct ckpt_signal *entry = list_add(&c->arena, &c->signals, sizeof *entry);
   if (!entry)
     return -ENOMEM;
@@ -118,12 +138,13 @@ static long add_pending(struct checkpoint *c, uint64_t set, int32_t tid) {
  * no other queue a signal for the process that kill() has sent. */
 long describe_pending(struct checkpoint *c, int32_t tid, bool process_too) {
   size_t first = c->signals.count;
+  uint64_t fast = 0;
   long result = 0;
-  while (result == 0 && pending_signals()) {
-    uint64_t own = pending_for_thread();
+  while (result == 0 && (pending_signals() & ~fast)) {
+    uint64_t own = pending_for_thread() & ~fast;
     if (!own && !process_too)
       break;
-    result = add_pending(c, own ? own : ~0ull, own ? tid : 0);
+    result = add_pending(c, own ? own : ~fast, own ? tid : 0, first, &fast);
   }
   const struct ckpt_signal *signals = c->signals.entries;
   for (size_t i = first; i < c->signals.count; i++) {

@@ -55,8 +55,11 @@ struct state {
 
 extern struct state ckpt_state;
 
-/* Installs ckpt_signal_entry. For the control signal, what was there before is called for libc's own uses of
- * it. */
+/* Makes a thread park that waits for the control signal itself: libc's, for the signals of timers with
+ * SIGEV_THREAD. libc lets nobody block this one either. */
+#define CKPT_OTHER_SIGNAL 33
+
+/* Installs ckpt_signal_entry. For these two, what was there before is called for libc's own uses of them. */
 long ckpt_take_signal(int signal);
 void ckpt_signal_entry(int signal);
 void ckpt_signal_return(void);

@@ -46,7 +46,7 @@ static uint64_t room_size(const struct image *image, const struct vdso *vdso, ui
   size += image->signals_count * sizeof(struct ckpt_signal) + image->locks_count * sizeof(struct plan_lock);
   size += image->groups_count * sizeof(uint32_t) + vdso->patch_count * sizeof(struct plan_patch);
   size += image->auxv_size + 64 * 32;
-  size += image->threads_count * (sizeof(struct ckpt_thread) + (uint64_t)PLAN_THREAD_STACK);
+  size += image->threads_count * (sizeof(struct ckpt_thread) + sizeof(int32_t) + (uint64_t)PLAN_THREAD_STACK);
   size += (workers + 1ull) * (PLAN_STACK + plan_scratch_size(image));
   return pages(size);
 }

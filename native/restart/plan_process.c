@@ -102,6 +102,7 @@ void plan_add_arrays(const struct child *child, struct room *room, struct plan *
   plan->rlimit_count = image->rlimits_count;
   plan->threads = room_take_copy(room, image->threads, image->threads_count * sizeof *plan->threads);
   plan->thread_count = image->threads_count;
+  plan->thread_ids = room_take(room, image->threads_count * sizeof *plan->thread_ids);
   plan->thread_stacks = room_take(room, (image->threads_count - 1) * (uint64_t)PLAN_THREAD_STACK);
   plan->itimers = room_take_copy(room, image->itimers, image->itimers_count * sizeof *plan->itimers);
   plan->itimer_count = image->itimers_count;

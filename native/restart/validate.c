@@ -190,7 +190,7 @@ static int check_signals(struct image *image) {
   for (uint32_t i = 0; i < image->timers_count; i++) {
     const struct ckpt_timer *timer = &image->timers[i];
     if (timer->id < 0 || (i > 0 && timer->id <= timer[-1].id) || timer->signal > SIGNALS || timer->tid < 0 ||
-        timer->interval_ns < 0 || timer->value_ns < 0)
+        timer->overrun < 0 || timer->interval_ns < 0 || timer->value_ns < 0)
       return damaged(image, "POSIX timer", i);
   }
   for (uint32_t i = 0; i < image->rlimits_count; i++)

@@ -67,8 +67,8 @@ void restorer_main(struct plan *plan) {
   restorer_set_up_main_thread(plan);
   restorer_restore_credentials(plan);
   wait_for_go(plan);
+  restorer_start_timers(plan); /* some take a signal: none is to be there before */
   restorer_queue_signals(plan);
-  restorer_start_timers(plan);
   sys(SYS_(close), plan->report_fd);
   restorer_let_threads_go(plan);
   restorer_go_on(plan);

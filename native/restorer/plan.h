@@ -152,6 +152,7 @@ struct plan {
 
   struct ckpt_process process;
   struct ckpt_thread *threads; /* the main thread first */
+  int32_t *thread_ids;         /* what they have now */
   uint8_t *thread_stacks;      /* PLAN_THREAD_STACK for each but the main thread */
   uint32_t thread_count;
   uint32_t any_ids;       /* threads need not get their ids back */

@@ -104,6 +104,7 @@ static long start_with_id(struct plan *plan, struct clone_args *args, uint64_t n
 
 /* While the privilege to choose ids is still there. */
 void restorer_start_threads(struct plan *plan) {
+  plan->thread_ids[0] = plan->pid;
   for (uint32_t i = 1; i < plan->thread_count; i++) {
     int32_t tid = plan->threads[i].tid;
     struct clone_args args = {
@@ -118,6 +119,7 @@ void restorer_start_threads(struct plan *plan) {
     long error = start_with_id(plan, &args, i);
     if (error < 0)
       restorer_fail(plan, PLAN_STEP_START_THREAD, error, (uint64_t)tid, 0);
+    plan->thread_ids[i] = (int32_t)error;
   }
   for (uint32_t ready;
        (ready = __atomic_load_n(&plan->threads_ready, __ATOMIC_ACQUIRE)) + 1 < plan->thread_count;)

@@ -3,6 +3,7 @@
 #include <signal.h>
 #include <stdbool.h>
 #include <sys/prctl.h>
+#include <time.h>
 
 #include "core/sys.h"
 #include "restorer/restorer.h"
@@ -34,11 +35,25 @@ struct event {
   int32_t pad[11];
 };
 
+/* What a thread of the image is called now. */
+static int32_t id_now(const struct plan *plan, int32_t tid) {
+  for (uint32_t i = 0; i < plan->thread_count; i++)
+    if (plan->threads[i].tid == tid)
+      return plan->thread_ids[i];
+  return tid;
+}
+
+/* Of a thread's CPU time, with its id. */
+static int32_t clock_now(const struct plan *plan, int32_t clock) {
+  int32_t owner = ~(clock >> 3);
+  return clock < 0 && owner ? ~id_now(plan, owner) * 8 + (clock & 7) : clock;
+}
+
 /* Ids are given out upwards: on an older kernel those in between are made and deleted. */
-static long create_with_id(const struct ckpt_timer *timer, struct event *event) {
+static long create_with_id(const struct plan *plan, const struct ckpt_timer *timer, struct event *event) {
   for (int attempt = 0; attempt < ID_ATTEMPTS; attempt++) {
     int32_t id = timer->id;
-    long error = sys(SYS_(timer_create), timer->clock, event, &id);
+    long error = sys(SYS_(timer_create), clock_now(plan, timer->clock), event, &id);
     if (error < 0 || id == timer->id)
       return error;
     sys(SYS_(timer_delete), id);
@@ -48,16 +63,52 @@ static long create_with_id(const struct ckpt_timer *timer, struct event *event) 
   return -EEXIST;
 }
 
+static long set_timer(const struct ckpt_timer *timer, bool absolute, int64_t value) {
+  int64_t times[4] = {timer->interval_ns / 1000000000, timer->interval_ns % 1000000000, value / 1000000000,
+                      value % 1000000000};
+  return sys(SYS_(timer_settime), timer->id, absolute ? TIMER_ABSTIME : 0, times, 0);
+}
+
+/* Until the signal of this timer has come; those of others, which run already, are queued again. */
+static void take_signal(const struct plan *plan, const struct ckpt_timer *timer) {
+  enum { ATTEMPTS = 64 };
+  static const int64_t none[2];
+  uint64_t set = 1ull << (timer->signal - 1);
+  for (int i = 0; i < ATTEMPTS; i++) {
+    siginfo_t info;
+    if (sys(SYS_(rt_sigtimedwait), &set, &info, none, sizeof set) < 0)
+      return;
+    if (info.si_code == SI_TIMER && info.si_timerid == timer->id)
+      return;
+    sys(SYS_(rt_sigqueueinfo), plan->pid, info.si_signo, &info);
+  }
+}
+
+/* The kernel counts how often a timer has expired between its signal and the taking of it. So one with an
+ * overrun is started that long ago, such that its next expiration is due when it should be. False: that was
+ * before the clock began, or another thread would have to take the signal. */
+static bool start_with_overrun(const struct plan *plan, const struct ckpt_timer *timer) {
+  int64_t now[2], past;
+  bool to_us = !(timer->notify & SIGEV_THREAD_ID) || timer->tid == plan->process.pid;
+  if (timer->overrun == 0 || timer->value_ns == 0 || timer->notify == SIGEV_NONE || timer->signal == 0 ||
+      !to_us || __builtin_mul_overflow(timer->interval_ns, (int64_t)timer->overrun + 1, &past) ||
+      sys(SYS_(clock_gettime), clock_now(plan, timer->clock), now) < 0)
+    return false;
+  int64_t first = now[0] * 1000000000 + now[1] - past + timer->value_ns;
+  if (first <= 0 || timer->value_ns > past || set_timer(timer, true, first) < 0)
+    return false;
+  take_signal(plan, timer);
+  return true;
+}
+
 static void start_timer(struct plan *plan, const struct ckpt_timer *timer) {
   struct event event = {
       .value = timer->value, .signal = (int32_t)timer->signal, .notify = (int32_t)timer->notify};
   if (timer->notify & SIGEV_THREAD_ID)
-    event.tid = timer->tid == plan->process.pid ? plan->pid : timer->tid;
-  long error = create_with_id(timer, &event);
-  int64_t times[4] = {timer->interval_ns / 1000000000, timer->interval_ns % 1000000000,
-                      timer->value_ns / 1000000000, timer->value_ns % 1000000000};
-  if (error >= 0)
-    error = sys(SYS_(timer_settime), timer->id, 0, times, 0);
+    event.tid = id_now(plan, timer->tid);
+  long error = create_with_id(plan, timer, &event);
+  if (error >= 0 && !start_with_overrun(plan, timer))
+    error = set_timer(timer, false, timer->value_ns);
   if (error < 0)
     restorer_fail(plan, PLAN_STEP_TIMER, error, (uint64_t)timer->id, 0);
 }
