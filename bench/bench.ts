@@ -3,6 +3,7 @@
  * things that are compared take turns, so that a machine that gets slower does so for both.
  *
  *     deno run -A bench/bench.ts [--rounds=N] [--mib=N] [--dir=DIRECTORY]
+ *         [--only=checkpoint|restart|small|overhead]
  *
  * @module
  */
@@ -171,8 +172,19 @@ async function benchSmall({ dir, rounds }: Setting): Promise<void> {
   row("for comparison: the program itself, from exec to its first output", ms(median(starts)));
 }
 
-async function benchLoop(name: string, count: number, { dir, rounds }: Setting): Promise<void> {
+/** What a turn of each loop is, and how many make a measurement. */
+const loops: Record<string, { words: string; count: number }> = {
+  syscall: { words: "system call (getppid)", count: 2_000_000 },
+  malloc: { words: "malloc and free", count: 5_000_000 },
+  lock: { words: "mutex, alone", count: 20_000_000 },
+  contended: { words: "mutex, two threads at it", count: 20 },
+  fork: { words: "fork, exit and wait", count: 1_000 },
+  exec: { words: "fork, exec, exit and wait", count: 300 },
+};
+
+async function benchLoop(name: string, { dir, rounds }: Setting): Promise<void> {
   const env = { LD_PRELOAD: built("libckpt.so"), CKPT_DIR: dir };
+  const { words, count } = loops[name]!;
   const command = [built("bench/loops"), name, String(count)];
   const bare: number[] = [], under: number[] = [];
   for (let round = 0; round < rounds * 7; round++) {
@@ -180,7 +192,7 @@ async function benchLoop(name: string, count: number, { dir, rounds }: Setting):
     under.push(Number(await run(command, env)));
   }
   const [without, with_] = [median(bare), median(under)];
-  row(name, without.toFixed(1), with_.toFixed(1), (with_ / without).toFixed(2));
+  row(words, without.toFixed(1), with_.toFixed(1), (with_ / without).toFixed(2));
 }
 
 async function machine(): Promise<string> {
@@ -190,17 +202,13 @@ async function machine(): Promise<string> {
     `Linux ${Deno.osRelease()}`;
 }
 
-async function main(words: string[]): Promise<void> {
-  const options = parseArgs(words, { string: ["rounds", "mib", "dir"] });
-  const rounds = Number(options.rounds ?? 5), mib = Number(options.mib ?? 1024);
-  const dir = await Deno.makeTempDir({
-    dir: resolve((options.dir as string | undefined) ?? built(".")),
-    prefix: "bench-",
-  });
-  const setting = { dir, mib, rounds };
-  try {
-    console.log(`${await machine()}; medians of ${rounds} rounds; times in ms.\n`);
-    console.log(`Checkpoint of ${mib} MiB (synced to disk) against cat of the same bytes:\n`);
+const kinds = ["random", "text", "zero", "sparse"];
+
+const parts: Record<string, (setting: Setting) => Promise<void>> = {
+  checkpoint: async (setting) => {
+    console.log(
+      `Checkpoint of ${setting.mib} MiB (synced to disk) against cat of the same bytes:\n`,
+    );
     row(
       "memory",
       "image",
@@ -212,23 +220,43 @@ async function main(words: string[]): Promise<void> {
       "ratio",
     );
     row("---", "--:", "--:", "--:", "--:", "--:", "--:", "--:");
-    for (const kind of ["random", "text", "zero", "sparse"]) await benchCheckpoint(kind, setting);
+    for (const kind of kinds) await benchCheckpoint(kind, setting);
+  },
+  restart: async (setting) => {
     console.log(
-      `\nRestart of ${mib} MiB to the first output, against C programs that read the image:\n`,
+      `\nRestart of ${setting.mib} MiB to the first output, against C programs that read the image:\n`,
     );
     row("memory", "restart", "map and add up", "ratio", "read into memory", "ratio");
     row("---", "--:", "--:", "--:", "--:", "--:");
-    for (const kind of ["random", "text", "zero", "sparse"]) await benchRestart(kind, setting);
+    for (const kind of kinds) await benchRestart(kind, setting);
+  },
+  small: async (setting) => {
     console.log("\nA process of 1 MiB:\n");
     row("step", "ms");
     row("---", "--:");
     await benchSmall(setting);
+  },
+  overhead: async (setting) => {
     console.log("\nRun-time overhead, ns a turn:\n");
     row("loop", "without", "with libckpt.so", "ratio");
     row("---", "--:", "--:", "--:");
-    await benchLoop("syscall", 2_000_000, setting);
-    await benchLoop("malloc", 5_000_000, setting);
-    await benchLoop("fork", 1_000, setting);
+    for (const name of Object.keys(loops)) await benchLoop(name, setting);
+  },
+};
+
+async function main(words: string[]): Promise<void> {
+  const options = parseArgs(words, { string: ["rounds", "mib", "dir", "only"] });
+  const rounds = Number(options.rounds ?? 5), mib = Number(options.mib ?? 1024);
+  const dir = await Deno.makeTempDir({
+    dir: resolve((options.dir as string | undefined) ?? built(".")),
+    prefix: "bench-",
+  });
+  const setting = { dir, mib, rounds };
+  try {
+    console.log(`${await machine()}; medians of ${rounds} rounds; times in ms.\n`);
+    for (const [name, part] of Object.entries(parts)) {
+      if (!options.only || options.only === name) await part(setting);
+    }
   } finally {
     await Deno.remove(dir, { recursive: true });
   }
