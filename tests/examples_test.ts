@@ -30,18 +30,37 @@ Deno.test("examples/reseed.c: restarted copies draw other numbers than the progr
 const python = "/usr/bin/python3";
 const noPython = await Deno.stat(python).then(() => false as const, () => `${python} is missing`);
 
-testUnless(noPython, "examples/branch.py: saves itself and goes on from there", async () => {
+/** An example that says what it has computed and a random number, and whether it goes on or is restarted. */
+async function branches(command: string[], words: RegExp): Promise<void> {
   await using dir = await TempDir.make();
-  const script = join(root, "native/examples/branch.py");
-  await using target = Target.launch([python, script], { dir: dir.join("ckpt") });
+  await using target = Target.launch(command, { dir: dir.join("ckpt") });
   assertEquals((await target.end()).code, 0, target.stderr.text);
-  assertMatch(target.stdout.text, /^saved 100000 \d+\n$/);
-  const seen = new Set([target.stdout.text.split(" ")[2]]);
+  const seen = new Set<string>();
+  const look = (text: string, state: string) => {
+    assertMatch(text, words);
+    const [first, , random] = text.split(" ");
+    assertEquals(first, state);
+    seen.add(random!);
+  };
+  look(target.stdout.text, "saved");
   for (let i = 0; i < 2; i++) {
     await using again = Target.restart(target.job);
     assertEquals((await again.end()).code, 0, again.stderr.text);
-    assertMatch(again.stdout.text, /^restarted 100000 \d+\n$/);
-    seen.add(again.stdout.text.split(" ")[2]);
+    look(again.stdout.text, "restarted");
   }
   assertEquals(seen.size, 3);
-});
+}
+
+const examples = join(root, "native/examples");
+
+testUnless(
+  noPython,
+  "examples/branch.py: saves itself and goes on from there",
+  () => branches([python, join(examples, "branch.py")], /^\w+ 100000 \d+\n$/),
+);
+
+Deno.test("examples/branch.ts: saves itself and goes on from there", () =>
+  branches(
+    [Deno.execPath(), "run", "-A", "--no-config", join(examples, "branch.ts")],
+    /^(saved|restarted) 650307328125 \d+ [01]\n$/,
+  ));
