@@ -377,7 +377,7 @@ export const OPTION = new Struct("ckpt_option", {
   level: "i32",
   name: "i32",
   size: "u32",
-  value: "bytes16",
+  value: "bytes24",
 });
 
 /** struct ckpt_request. */

@@ -44,6 +44,7 @@ Deno.test("checkpoint() refuses a child process by its number and lets the progr
 for (
   const [kind, words] of [
     ["socket", /\b9\b.*socket/],
+    ["filter", /\b9\b.*socket with a filter/],
     ["epoll", /\b9\b.*epoll.*closed or reused/],
     ["inotify", /\b9\b.*inotify/],
     ["pidfd", /\b9\b.*(pidfd|process)/],

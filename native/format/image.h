@@ -345,13 +345,14 @@ struct ckpt_packet {
   uint32_t gid;
 };
 
-/* An option of a socket, as getsockopt gives it. */
+/* An option of a socket, as getsockopt gives it, or a multicast group, as setsockopt takes it. Those of one
+ * socket stand together, by socket. */
 struct ckpt_option {
   uint32_t socket; /* index into the sockets note */
   int32_t level;
   int32_t name;
   uint32_t size;
-  uint8_t value[16];
+  uint8_t value[24];
 };
 
 struct ckpt_sigaction {

@@ -1,12 +1,38 @@
-/* The socket options that an image keeps: level, name, size of the value. */
+/* The socket options that an image keeps: level, name, size of the value. Not among them: what is about the
+ * moment (TCP_QUICKACK, TCP_MAXSEG, SO_INCOMING_CPU) or about no more than statistics. */
 #ifndef CKPT_FORMAT_SOCKET_OPTIONS_H
 #define CKPT_FORMAT_SOCKET_OPTIONS_H
 
 #include <netinet/in.h>
-#include <netinet/tcp.h>
 #include <stddef.h>
 #include <stdint.h>
 #include <sys/socket.h>
+
+/* Of <netinet/tcp.h> and <netinet/udp.h>, which headers of the kernel's would contradict, and younger ones.
+ */
+enum ckpt_option_name {
+  CKPT_SO_PASSPIDFD = 76,
+  CKPT_SO_PASSRIGHTS = 83,
+  CKPT_IP_LOCAL_PORT_RANGE = 51,
+  CKPT_TCP_NODELAY = 1,
+  CKPT_TCP_CORK = 3,
+  CKPT_TCP_KEEPIDLE = 4,
+  CKPT_TCP_KEEPINTVL = 5,
+  CKPT_TCP_KEEPCNT = 6,
+  CKPT_TCP_SYNCNT = 7,
+  CKPT_TCP_LINGER2 = 8,
+  CKPT_TCP_DEFER_ACCEPT = 9,
+  CKPT_TCP_CONGESTION = 13,
+  CKPT_TCP_USER_TIMEOUT = 18,
+  CKPT_TCP_FASTOPEN = 23,
+  CKPT_TCP_NOTSENT_LOWAT = 25,
+  CKPT_TCP_SAVE_SYN = 27,
+  CKPT_TCP_FASTOPEN_CONNECT = 30,
+  CKPT_TCP_INQ = 36,
+  CKPT_UDP_CORK = 1,
+  CKPT_UDP_SEGMENT = 103,
+  CKPT_UDP_GRO = 104,
+};
 
 struct socket_option {
   int32_t level;
@@ -15,20 +41,85 @@ struct socket_option {
 };
 
 static const struct socket_option socket_options[] = {
-    {SOL_SOCKET, SO_SNDBUF, 4},     {SOL_SOCKET, SO_RCVBUF, 4},
-    {SOL_SOCKET, SO_RCVLOWAT, 4},   {SOL_SOCKET, SO_RCVTIMEO, 16},
-    {SOL_SOCKET, SO_SNDTIMEO, 16},  {SOL_SOCKET, SO_PRIORITY, 4},
-    {SOL_SOCKET, SO_PASSCRED, 4},   {SOL_SOCKET, SO_PEEK_OFF, 4},
-    {SOL_SOCKET, SO_TIMESTAMP, 4},  {SOL_SOCKET, SO_REUSEADDR, 4},
-    {SOL_SOCKET, SO_REUSEPORT, 4},  {SOL_SOCKET, SO_BROADCAST, 4},
-    {IPPROTO_IP, IP_TOS, 4},        {IPPROTO_IP, IP_TTL, 4},
-    {IPPROTO_IPV6, IPV6_V6ONLY, 4}, {IPPROTO_TCP, TCP_NODELAY, 4},
-    {IPPROTO_TCP, TCP_KEEPIDLE, 4}, {IPPROTO_TCP, TCP_KEEPINTVL, 4},
-    {IPPROTO_TCP, TCP_KEEPCNT, 4},  {IPPROTO_TCP, TCP_DEFER_ACCEPT, 4},
-    {SOL_SOCKET, SO_LINGER, 8},     {SOL_SOCKET, SO_KEEPALIVE, 4},
-    {SOL_SOCKET, SO_OOBINLINE, 4},  {IPPROTO_TCP, TCP_CORK, 4},
+    {SOL_SOCKET, SO_SNDBUF, 4},
+    {SOL_SOCKET, SO_RCVBUF, 4},
+    {SOL_SOCKET, SO_RCVLOWAT, 4},
+    {SOL_SOCKET, SO_RCVTIMEO, 16},
+    {SOL_SOCKET, SO_SNDTIMEO, 16},
+    {SOL_SOCKET, SO_PRIORITY, 4},
+    {SOL_SOCKET, SO_MARK, 4},
+    {SOL_SOCKET, SO_BINDTOIFINDEX, 4},
+    {SOL_SOCKET, SO_PASSCRED, 4},
+    {SOL_SOCKET, SO_PASSSEC, 4},
+    {SOL_SOCKET, CKPT_SO_PASSPIDFD, 4},
+    {SOL_SOCKET, CKPT_SO_PASSRIGHTS, 4},
+    {SOL_SOCKET, SO_PEEK_OFF, 4},
+    {SOL_SOCKET, SO_TIMESTAMP, 4},
+    {SOL_SOCKET, SO_TIMESTAMPNS, 4},
+    {SOL_SOCKET, SO_TIMESTAMPING, 4},
+    {SOL_SOCKET, SO_RXQ_OVFL, 4},
+    {SOL_SOCKET, SO_REUSEADDR, 4},
+    {SOL_SOCKET, SO_REUSEPORT, 4},
+    {SOL_SOCKET, SO_BROADCAST, 4},
+    {SOL_SOCKET, SO_DONTROUTE, 4},
+    {SOL_SOCKET, SO_NO_CHECK, 4},
+    {SOL_SOCKET, SO_ZEROCOPY, 4},
+    {SOL_SOCKET, SO_MAX_PACING_RATE, 8},
+    {SOL_SOCKET, SO_LINGER, 8},
+    {SOL_SOCKET, SO_KEEPALIVE, 4},
+    {SOL_SOCKET, SO_OOBINLINE, 4},
+    {IPPROTO_IP, IP_TOS, 4},
+    {IPPROTO_IP, IP_TTL, 4},
+    {IPPROTO_IP, IP_PKTINFO, 4},
+    {IPPROTO_IP, IP_RECVERR, 4},
+    {IPPROTO_IP, IP_RECVTTL, 4},
+    {IPPROTO_IP, IP_RECVTOS, 4},
+    {IPPROTO_IP, IP_MTU_DISCOVER, 4},
+    {IPPROTO_IP, IP_FREEBIND, 4},
+    {IPPROTO_IP, IP_TRANSPARENT, 4},
+    {IPPROTO_IP, IP_BIND_ADDRESS_NO_PORT, 4},
+    {IPPROTO_IP, CKPT_IP_LOCAL_PORT_RANGE, 4},
+    {IPPROTO_IP, IP_MULTICAST_IF, 4},
+    {IPPROTO_IP, IP_MULTICAST_TTL, 4},
+    {IPPROTO_IP, IP_MULTICAST_LOOP, 4},
+    {IPPROTO_IP, IP_MULTICAST_ALL, 4},
+    {IPPROTO_IPV6, IPV6_V6ONLY, 4},
+    {IPPROTO_IPV6, IPV6_UNICAST_HOPS, 4},
+    {IPPROTO_IPV6, IPV6_TCLASS, 4},
+    {IPPROTO_IPV6, IPV6_RECVPKTINFO, 4},
+    {IPPROTO_IPV6, IPV6_RECVHOPLIMIT, 4},
+    {IPPROTO_IPV6, IPV6_RECVTCLASS, 4},
+    {IPPROTO_IPV6, IPV6_RECVERR, 4},
+    {IPPROTO_IPV6, IPV6_MTU_DISCOVER, 4},
+    {IPPROTO_IPV6, IPV6_MULTICAST_IF, 4},
+    {IPPROTO_IPV6, IPV6_MULTICAST_HOPS, 4},
+    {IPPROTO_IPV6, IPV6_MULTICAST_LOOP, 4},
+    {IPPROTO_TCP, CKPT_TCP_NODELAY, 4},
+    {IPPROTO_TCP, CKPT_TCP_CORK, 4},
+    {IPPROTO_TCP, CKPT_TCP_KEEPIDLE, 4},
+    {IPPROTO_TCP, CKPT_TCP_KEEPINTVL, 4},
+    {IPPROTO_TCP, CKPT_TCP_KEEPCNT, 4},
+    {IPPROTO_TCP, CKPT_TCP_SYNCNT, 4},
+    {IPPROTO_TCP, CKPT_TCP_LINGER2, 4},
+    {IPPROTO_TCP, CKPT_TCP_DEFER_ACCEPT, 4},
+    {IPPROTO_TCP, CKPT_TCP_CONGESTION, 16},
+    {IPPROTO_TCP, CKPT_TCP_USER_TIMEOUT, 4},
+    {IPPROTO_TCP, CKPT_TCP_FASTOPEN, 4},
+    {IPPROTO_TCP, CKPT_TCP_NOTSENT_LOWAT, 4},
+    {IPPROTO_TCP, CKPT_TCP_SAVE_SYN, 4},
+    {IPPROTO_TCP, CKPT_TCP_FASTOPEN_CONNECT, 4},
+    {IPPROTO_TCP, CKPT_TCP_INQ, 4},
+    {IPPROTO_UDP, CKPT_UDP_CORK, 4},
+    {IPPROTO_UDP, CKPT_UDP_SEGMENT, 4},
+    {IPPROTO_UDP, CKPT_UDP_GRO, 4},
 };
 
 enum { SOCKET_OPTIONS = sizeof socket_options / sizeof socket_options[0] };
+
+/* Multicast groups, which are not read as options are: only set, once for each group. */
+static const struct socket_option socket_memberships[] = {
+    {IPPROTO_IP, IP_ADD_MEMBERSHIP, sizeof(struct ip_mreqn)},
+    {IPPROTO_IPV6, IPV6_JOIN_GROUP, sizeof(struct ipv6_mreq)},
+};
 
 #endif

@@ -56,5 +56,6 @@ long describe_inet(struct looking *l, struct ckpt_socket *socket, struct ckpt_de
   }
   if (tcp)
     describe_tcp(l, socket);
-  return add_socket(l, socket, d);
+  long result = socket->state == TCP_STATE_CONNECTING ? find_destination(l, socket) : 0;
+  return result < 0 ? result : add_socket(l, socket, d);
 }

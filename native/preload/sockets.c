@@ -42,6 +42,14 @@ static bool is_own_choice(const struct looking *l, const struct ckpt_option *opt
          get_number(l, 72 /* SO_BUF_LOCK */) & (option->name == SO_SNDBUF ? SET_SEND : SET_RECEIVE);
 }
 
+long add_option(struct looking *l, const struct ckpt_option *option) {
+  struct ckpt_option *entry = list_add(&l->c->arena, &l->c->options, sizeof *entry);
+  if (!entry)
+    return -ENOMEM;
+  *entry = *option;
+  return 0;
+}
+
 static long add_options(struct looking *l, uint32_t index) {
   for (size_t i = 0; i < SOCKET_OPTIONS; i++) {
     struct ckpt_option option = {
@@ -53,22 +61,33 @@ static long add_options(struct looking *l, uint32_t index) {
     if (!is_own_choice(l, &option))
       continue;
     option.size = size;
-    struct ckpt_option *entry = list_add(&l->c->arena, &l->c->options, sizeof *entry);
-    if (!entry)
-      return -ENOMEM;
-    *entry = option;
+    long result = add_option(l, &option);
+    if (result < 0)
+      return result;
   }
   return 0;
 }
 
+/* The kernel tells the length of a filter; of one in eBPF only that there is one. */
+static bool has_filter(const struct looking *l) {
+  socklen_t size = 0;
+  long result = sys(SYS_(getsockopt), l->fd, SOL_SOCKET, SO_GET_FILTER, NULL, &size);
+  return result == -EACCES || (result >= 0 && size > 0);
+}
+
 long add_socket(struct looking *l, const struct ckpt_socket *socket, struct ckpt_description *d) {
+  if (has_filter(l))
+    return refuse(l, "a socket with a filter");
   struct ckpt_socket *entry = list_add(&l->c->arena, &l->c->sockets, sizeof *entry);
   if (!entry)
     return -ENOMEM;
   *entry = *socket;
   d->kind = socket->domain == AF_UNIX ? CKPT_DESC_UNIX_SOCKET : CKPT_DESC_SOCKET;
   d->a = l->c->sockets.count - 1;
-  return add_options(l, (uint32_t)d->a);
+  long result = add_options(l, (uint32_t)d->a);
+  return result < 0 || socket->domain == AF_UNIX || socket->type != SOCK_DGRAM
+             ? result
+             : add_memberships(l, (uint32_t)d->a);
 }
 
 struct ckpt_socket *socket_by_inode(const struct checkpoint *c, uint64_t inode) {

@@ -12,6 +12,10 @@ void set_number(const struct looking *l, int name, int value);
 long refuse_socket(struct looking *l, const struct ckpt_socket *socket);
 /* Adds the socket that l->fd is, with its options, as what this description is about. */
 long add_socket(struct looking *l, const struct ckpt_socket *socket, struct ckpt_description *d);
+/* Adds one option. */
+long add_option(struct looking *l, const struct ckpt_option *option);
+/* Adds the multicast groups of l->fd, for the socket with this index. */
+long add_memberships(struct looking *l, uint32_t index); /* multicast.c */
 /* The socket with this inode, or null. */
 struct ckpt_socket *socket_by_inode(const struct checkpoint *c, uint64_t inode);
 

@@ -13,7 +13,7 @@
 #include "core/text.h"
 #include "sockets.h"
 
-enum { ESTABLISHED = 1, A_LOT = 1 << 30, LOOK = 64 << 10 };
+enum { A_LOT = 1 << 30, LOOK = 64 << 10 };
 
 long tcp_ask(int fd, struct tcp_info *info) {
   socklen_t size = sizeof *info;
@@ -48,6 +48,8 @@ static struct place place_of(const uint8_t *address) {
 }
 
 static bool same_place(const uint8_t *a, const uint8_t *b) {
+  if (a[2] != b[2] || a[3] != b[3]) /* the ports, and most of all */
+    return false;
   struct place here = place_of(a), there = place_of(b);
   return memcmp(&here, &there, sizeof here) == 0;
 }
@@ -95,7 +97,8 @@ static bool find_turn(const struct checkpoint *c, struct ckpt_socket *socket) {
 long find_tcp_peer(struct looking *l, struct ckpt_socket *socket) {
   struct ckpt_socket *sockets = l->c->sockets.entries;
   struct tcp_info info;
-  if (!(socket->flags & CKPT_SOCKET_CONNECTED))
+  if (!(socket->flags & CKPT_SOCKET_CONNECTED) ||
+      (socket->state == TCP_STATE_CONNECTING && socket->peer_address_size))
     return 0;
   for (size_t i = 0; i < l->c->sockets.count && is_tcp_end(socket); i++)
     if (&sockets[i] != socket && is_tcp_end(&sockets[i]) &&

@@ -56,16 +56,30 @@ static void set_option(const struct child *child, const struct ckpt_description 
     return;
   bool buffer = option->level == SOL_SOCKET && (option->name == SO_SNDBUF || option->name == SO_RCVBUF);
   if ((buffer ? set_buffer(fd, option)
-              : setsockopt(fd, option->level, option->name, option->value, option->size)) < 0)
+              : setsockopt(fd, option->level, option->name, option->value, option->size)) < 0 &&
+      errno != EADDRINUSE) /* a group that it has joined already */
     say_warning("%s: cannot set its option %d.%d as it was: %s", image_string(child->image, d->name),
                 option->level, option->name, strerror(errno));
 }
 
+/* The first option of this socket, or of one behind it. */
+static uint32_t find_options(const struct image *image, uint64_t socket) {
+  uint32_t low = 0, high = image->options_count;
+  while (low < high) {
+    uint32_t middle = low + (high - low) / 2;
+    if (image->options[middle].socket < socket)
+      low = middle + 1;
+    else
+      high = middle;
+  }
+  return low;
+}
+
 void socket_set_options(const struct child *child, const struct ckpt_description *d, int fd) {
   const struct image *image = child->image;
-  for (uint32_t i = 0; i < image->options_count; i++)
-    if (image->options[i].socket == d->a)
-      set_option(child, d, fd, &image->options[i]);
+  for (uint32_t i = find_options(image, d->a); i < image->options_count && image->options[i].socket == d->a;
+       i++)
+    set_option(child, d, fd, &image->options[i]);
 }
 
 /* ---- What waits to be read ---------------------------------------------------------------------------- */

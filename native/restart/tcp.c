@@ -148,6 +148,27 @@ static int make_connection(struct child *child, uint32_t first) {
   return 0;
 }
 
+static bool is_connecting(const struct image *image, uint32_t index) {
+  return is_tcp(image, index, CKPT_SOCKET_CONNECTED) && socket_of(image, index)->state == TCP_SYN_SENT &&
+         socket_of(image, index)->peer_address_size;
+}
+
+/* Nothing has come of it yet: it tries again. */
+static int begin_to_connect(struct child *child, uint32_t index) {
+  const struct ckpt_socket *was = socket_of(child->image, index);
+  union address to;
+  char words[INET_WORDS];
+  socklen_t size = inet_address(&to, was, was->peer_address);
+  int fd = child->descriptions[index] = descriptor_lift(child, new_socket(was->domain), "a TCP socket");
+  if (fd < 0)
+    return -1;
+  if (take_port(was, fd) < 0 || fcntl(fd, F_SETFL, O_NONBLOCK) < 0 ||
+      (connect(fd, &to.any, size) < 0 && errno != EINPROGRESS))
+    say_warning("the program was about to connect to %s, which cannot be tried again: %s",
+                inet_words(&to, words), strerror(errno));
+  return 0;
+}
+
 /* It waits to be accepted, with nothing sent yet. */
 static int connect_client(struct child *child, uint32_t index) {
   const struct ckpt_socket *was = socket_of(child->image, index);
@@ -186,13 +207,18 @@ int tcp_make_all(struct child *child) {
   const struct image *image = child->image;
   for (uint32_t i = 0; i < image->descriptions_count; i++)
     if (is_tcp(image, i, CKPT_SOCKET_CONNECTED) && !is_tcp(image, i, CKPT_SOCKET_WAITS) &&
-        child->descriptions[i] < 0 && make_connection(child, i) < 0)
+        !is_connecting(image, i) && child->descriptions[i] < 0 && make_connection(child, i) < 0)
       return -1;
   for (uint32_t i = 0; i < image->descriptions_count; i++)
     if (is_tcp(image, i, CKPT_SOCKET_LISTENS) && child->descriptions[i] < 0 &&
         (child->descriptions[i] = inet_make(child, &image->descriptions[i])) < 0)
       return -1;
-  return connect_clients(child);
+  if (connect_clients(child) < 0)
+    return -1;
+  for (uint32_t i = 0; i < image->descriptions_count; i++)
+    if (is_connecting(image, i) && child->descriptions[i] < 0 && begin_to_connect(child, i) < 0)
+      return -1;
+  return 0;
 }
 
 /* ---- Filling, and as they were ------------------------------------------------------------------------ */

@@ -94,6 +94,9 @@ static bool option_ok(const struct ckpt_option *option) {
   for (size_t i = 0; i < SOCKET_OPTIONS; i++)
     if (socket_options[i].level == option->level && socket_options[i].name == option->name)
       return option->size == socket_options[i].size;
+  for (size_t i = 0; i < sizeof socket_memberships / sizeof socket_memberships[0]; i++)
+    if (socket_memberships[i].level == option->level && socket_memberships[i].name == option->name)
+      return option->size == socket_memberships[i].size;
   return false;
 }
 
@@ -112,7 +115,8 @@ static int check_sockets(struct image *image) {
       return damaged(image, "socket", i);
   }
   for (uint32_t i = 0; i < image->options_count; i++)
-    if (image->options[i].socket >= image->sockets_count || !option_ok(&image->options[i]))
+    if (image->options[i].socket >= image->sockets_count || !option_ok(&image->options[i]) ||
+        (i > 0 && image->options[i].socket < image->options[i - 1].socket))
       return damaged(image, "socket option", i);
   return 0;
 }

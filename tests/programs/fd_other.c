@@ -1,5 +1,6 @@
 /* fd_other KIND: holds a descriptor of that kind as number 9. */
 #include <fcntl.h>
+#include <linux/filter.h>
 #include <poll.h>
 #include <sys/epoll.h>
 #include <sys/eventfd.h>
@@ -19,9 +20,19 @@ static int epoll_on_a_reused_number(void) {
   return set;
 }
 
+static int with_filter(void) {
+  struct sock_filter all = BPF_STMT(BPF_RET | BPF_K, 0xffff);
+  struct sock_fprog program = {.len = 1, .filter = &all};
+  int fd = socket(AF_INET, SOCK_DGRAM, 0);
+  CHECK(setsockopt(fd, SOL_SOCKET, SO_ATTACH_FILTER, &program, sizeof program) == 0);
+  return fd;
+}
+
 static int open_kind(const char *kind) {
   if (strcmp(kind, "socket") == 0)
     return socket(AF_NETLINK, SOCK_RAW, 0);
+  if (strcmp(kind, "filter") == 0)
+    return with_filter();
   if (strcmp(kind, "epoll") == 0)
     return epoll_on_a_reused_number();
   if (strcmp(kind, "inotify") == 0)
