@@ -17,6 +17,11 @@ roundtrips([
   },
   { does: "brings back 200 threads", program: "threads", args: () => ["200"] },
   { does: "brings back threads of unusual kinds and their mutexes", program: "thread_kinds" },
+  { does: "brings back threads that come and go all the time", program: "thread_churn" },
+  {
+    does: "brings back threads that are deep in the allocator, the loader, a handler or a lock",
+    program: "thread_deep",
+  },
   { does: "ends a main thread again that ended before the others", program: "main_ended" },
   {
     does: "ends a main thread again that has a status of its own",
