@@ -70,6 +70,7 @@ export const FileFlag = {
   WRITTEN: 1 << 2,
   MAPPED: 1 << 3,
   OPEN: 1 << 4,
+  MEMORY: 1 << 5,
 } as const;
 
 /** enum ckpt_description_kind. */

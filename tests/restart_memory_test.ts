@@ -28,6 +28,17 @@ roundtrips([
   { does: "brings back advice and locks on memory", program: "memory_advice" },
   { does: "brings back how memory is locked, now and later", program: "memory_locked" },
   { does: "brings back shared anonymous memory", program: "memory_shared", pagemap: true },
+  {
+    does: "brings back shared memory that is mapped in parts and more than once",
+    program: "memory_shared_parts",
+    pagemap: true,
+  },
+  { does: "brings back mapped memfds", program: "memory_memfd", pagemap: true },
+  {
+    does: "brings back mappings of deleted files",
+    program: "memory_deleted",
+    args: (dir) => [dir.join("mapped")],
+  },
   { does: "brings back 32 MiB without a flipped bit", program: "big_memory", args: () => ["32"] },
 ]);
 

@@ -196,7 +196,7 @@ enum ckpt_region_kind {
   CKPT_REGION_FILE_SHARED = 3, /* shared, over file at offset; no page is in the image */
   CKPT_REGION_VDSO = 4,        /* its bytes are in the image */
   CKPT_REGION_VVAR = 5,        /* [vvar], [vvar_vclock]: laid by the kernel in front of the vdso */
-  CKPT_REGION_SHARED = 6,      /* shared anonymous memory that only this process maps, once */
+  CKPT_REGION_SHARED = 6,      /* shared, over a file with CKPT_FILE_MEMORY */
 };
 
 enum ckpt_region_flag {
@@ -232,6 +232,8 @@ enum ckpt_file_flag {
   CKPT_FILE_WRITTEN = 1u << 2, /* some descriptor or shared mapping may write it */
   CKPT_FILE_MAPPED = 1u << 3,  /* some region maps it */
   CKPT_FILE_OPEN = 1u << 4,    /* some descriptor refers to it */
+  CKPT_FILE_MEMORY = 1u << 5,  /* its contents are those of the regions that map it: shared anonymous memory,
+                                  or deleted and open nowhere */
 };
 
 /* One inode under one path, mapped or open. */

@@ -37,6 +37,11 @@ static bool may_skip(enum source source) {
   return source != SOURCE_CHANGED;
 }
 
+/* Behind the end of a file, where an access would kill. */
+static bool may_be_missing(enum source source) {
+  return source == SOURCE_EXISTING || source == SOURCE_HELD;
+}
+
 static long written(struct checkpoint *c, long result) {
   return result < 0 ? fail(c, result, "%s/%s: %s", c->job_dir, c->temp_name, text_errno(result)) : 0;
 }
@@ -119,7 +124,7 @@ static long add_by_reading(struct filling *filling, uint64_t address, enum sourc
   char *page = filling->slot->bounce + filling->bounced * CKPT_PAGE;
   long n = sys_pread_full(c->mem, page, CKPT_PAGE, address);
   if (n != CKPT_PAGE) {
-    if (source == SOURCE_EXISTING)
+    if (may_be_missing(source))
       return 0;
     if (kind == RANGE_AWAY)
       return add_guard(c, address, address + CKPT_PAGE);
@@ -145,7 +150,7 @@ static long add_range(struct filling *filling, const struct range *range, const 
   uint64_t until = range->start;
   bool left_out = false, may_leave_out = source != SOURCE_EXISTING && source != SOURCE_WHOLE;
   /* The vdso is a piece of the kernel's own image, from which a disk cannot be made to read. */
-  bool direct = (region->prot & PROT_READ) && range->kind == RANGE_PRESENT && source != SOURCE_EXISTING &&
+  bool direct = (region->prot & PROT_READ) && range->kind == RANGE_PRESENT && !may_be_missing(source) &&
                 region->kind != CKPT_REGION_VDSO;
   long result = 0;
   for (uint64_t at = range->start; at < range->end && result == 0; at += CKPT_PAGE) {

@@ -11,6 +11,7 @@ enum source {
   SOURCE_CHANGED,  /* private file mapping: pages that differ from the file, and page 0 of an ELF file for gdb
                     */
   SOURCE_RESIDENT, /* shared anonymous memory: every page that exists */
+  SOURCE_HELD,     /* the same of a file in memory, which another process might make shorter */
   SOURCE_WHOLE,    /* all of it */
   SOURCE_EXISTING, /* all of it, but what lies behind the end of a deleted file */
 };

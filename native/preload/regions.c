@@ -8,16 +8,7 @@
 #include "core/proc.h"
 #include "core/sys.h"
 #include "core/text.h"
-#include "pages.h"
-
-/* The mapping whose lines are being read. */
-struct reading {
-  struct checkpoint *c;
-  struct proc_map map;
-  char name[PROC_PATH_MAX + 64];
-  uint64_t protection_key;
-  uint64_t resident, swapped; /* KiB */
-};
+#include "regions.h"
 
 static const struct {
   char word[3];
@@ -37,13 +28,12 @@ static uint32_t translate_flags(const char *words) {
   return flags;
 }
 
-static long refuse(struct reading *r, const char *what) {
+long refuse_region(struct reading *r, const char *what) {
   return fail(r->c, -EOPNOTSUPP, "memory at %x-%x (%s) is %s, which cannot be saved yet", r->map.start,
               r->map.end, r->name[0] ? r->name : "anonymous", what);
 }
 
-/* Adds what of it is not the arena: the kernel may have merged that with a neighbour. */
-static long add_region(struct reading *r, const struct ckpt_region *region, enum source source) {
+long add_region(struct reading *r, const struct ckpt_region *region, enum source source) {
   const struct arena *arena = &r->c->arena;
   struct ckpt_range pieces[2] = {{region->start, region->end}, {0, 0}};
   if (region->start < arena->end && region->end > arena->start) {
@@ -67,7 +57,7 @@ static long add_region(struct reading *r, const struct ckpt_region *region, enum
   return 0;
 }
 
-static long add_anonymous(struct reading *r, struct ckpt_region *region, enum source source) {
+long add_anonymous(struct reading *r, struct ckpt_region *region, enum source source) {
   region->kind = CKPT_REGION_ANONYMOUS;
   if (text_equal(r->name, "[stack]"))
     region->flags |= CKPT_REGION_STACK;
@@ -87,17 +77,6 @@ static long add_over_file(struct reading *r, struct ckpt_region *region, const s
   return add_region(r, region, r->map.shared ? SOURCE_NONE : SOURCE_CHANGED);
 }
 
-/* One mapping of it can be made again; two would have to be one piece of memory. */
-static long add_shared_anonymous(struct reading *r, struct ckpt_region *region) {
-  const struct ckpt_region *regions = r->c->regions.entries;
-  for (size_t i = 0; i < r->c->regions.count; i++)
-    if (regions[i].kind == CKPT_REGION_SHARED && regions[i].offset == r->map.ino)
-      return refuse(r, "shared anonymous memory that is mapped in pieces");
-  region->kind = CKPT_REGION_SHARED;
-  region->offset = r->map.ino; /* what tells them apart */
-  return add_region(r, region, SOURCE_RESIDENT);
-}
-
 /* Where the linker puts libckpt.so itself. */
 extern const char __ehdr_start[] __attribute__((visibility("hidden")));
 extern const char _end[] __attribute__((visibility("hidden")));
@@ -114,23 +93,15 @@ static long add_named(struct reading *r, struct ckpt_region *region, const char 
   bool there = sys(SYS_(newfstatat), AT_FDCWD, r->name, &st, 0) == 0 && st.st_ino == r->map.ino;
   if (there && S_ISREG(st.st_mode))
     return add_over_file(r, region, &st, proc_has_flag(words, "mw"));
-  if (!r->map.shared) {
-    if (text_equal(r->name, "/dev/zero"))
-      return add_anonymous(r, region, SOURCE_POPULATED);
-    if (there)
-      return refuse(r, "a device");
-    /* Deleted, or replaced by an upgrade: the image carries the contents. */
-    return add_anonymous(r, region, SOURCE_EXISTING);
-  }
-  if (text_equal(r->name, "/dev/zero (deleted)"))
-    return add_shared_anonymous(r, region);
-  if (text_starts(r->name, "/memfd:"))
-    return refuse(r, "a shared memfd");
+  if (there && !r->map.shared && text_equal(r->name, "/dev/zero"))
+    return add_anonymous(r, region, SOURCE_POPULATED);
   if (text_starts(r->name, "/SYSV"))
-    return refuse(r, "a System V shared memory segment");
+    return refuse_region(r, "a System V shared memory segment");
   if (text_starts(r->name, "/[aio]"))
-    return refuse(r, "a queue of asynchronous I/O (io_setup)");
-  return refuse(r, there ? "a device" : "a shared mapping of a file that has no name any more");
+    return refuse_region(r, "a queue of asynchronous I/O (io_setup)");
+  if (there)
+    return refuse_region(r, "a device");
+  return add_nameless(r, region, words);
 }
 
 /* The arena is the newest mapping. */
@@ -161,19 +132,19 @@ static long add_mapping(struct reading *r, const char *words) {
     return add_region(r, &region, SOURCE_NONE);
   }
   if (proc_has_flag(words, "um") || proc_has_flag(words, "uw") || proc_has_flag(words, "ui"))
-    return refuse(r, "watched by userfaultfd");
+    return refuse_region(r, "watched by userfaultfd");
   if (proc_has_flag(words, "ht"))
-    return refuse(r, "made of hugetlbfs pages");
+    return refuse_region(r, "made of hugetlbfs pages");
   if (proc_has_flag(words, "ss"))
-    return refuse(r, "a shadow stack");
+    return refuse_region(r, "a shadow stack");
   if (r->protection_key)
-    return refuse(r, "under a protection key");
+    return refuse_region(r, "under a protection key");
   if (r->name[0] == '/')
     return add_named(r, &region, words);
   if (proc_has_flag(words, "pf") || proc_has_flag(words, "io"))
-    return refuse(r, "a device's memory");
+    return refuse_region(r, "a device's memory");
   if (r->map.shared || (r->name[0] && r->name[0] != '['))
-    return refuse(r, "of a kind that is not known");
+    return refuse_region(r, "of a kind that is not known");
   return add_anonymous(r, &region, r->resident || r->swapped ? SOURCE_POPULATED : SOURCE_EMPTY);
 }
 

@@ -139,7 +139,7 @@ static long next_by_mincore(uint64_t *at, uint64_t end, struct range *ranges) {
 long scan_next(struct scan *scan, enum source source, uint64_t *at, uint64_t end, struct range *ranges) {
   if (*at >= end)
     return 0;
-  if (source == SOURCE_RESIDENT)
+  if (source == SOURCE_RESIDENT || source == SOURCE_HELD)
     return next_by_mincore(at, end, ranges);
   if (source == SOURCE_WHOLE || source == SOURCE_EXISTING) {
     ranges[0] = (struct range){*at, end, RANGE_PRESENT};

@@ -37,6 +37,9 @@ void plan_explain(const struct image *image, const struct plan_news *news) {
   case PLAN_STEP_MAP:
     explain_map(image, news, error);
     break;
+  case PLAN_STEP_SEAL:
+    say_problem("cannot seal a memfd as it was: %s", error);
+    break;
   case PLAN_STEP_ADVISE:
     say_problem("memory at %llx-%llx cannot get its advice back: %s", a, b, error);
     break;

@@ -109,7 +109,7 @@ void check_files(const struct image *image, const struct place *place, const str
   }
   for (uint32_t i = 0; i < image->files_count; i++) {
     const struct ckpt_file *file = &image->files[i];
-    if (!(file->flags & (CKPT_FILE_MAPPED | CKPT_FILE_OPEN)))
+    if (!(file->flags & (CKPT_FILE_MAPPED | CKPT_FILE_OPEN)) || file->flags & CKPT_FILE_MEMORY)
       continue;
     if (!(file->flags & CKPT_FILE_DELETED))
       check_file(image, i, options, cuts);

@@ -72,6 +72,8 @@ const char *image_string(const struct image *image, ckpt_string offset);
 int image_add_string(struct image *image, const char *text, ckpt_string *offset);
 /* The region that holds this address, or null. */
 const struct ckpt_region *image_region_at(const struct image *image, uint64_t address);
+/* How many regions lie over this file (index + 1). */
+uint32_t image_count_regions(const struct image *image, uint32_t file);
 /* Copies memory as it will be, zeros where the image has no page: 0 or -1. */
 int image_memory(struct image *image, uint64_t address, void *to, size_t size);
 /* Checks all memory against its checksums: 0 or -1. */

@@ -27,6 +27,13 @@ const struct ckpt_region *image_region_at(const struct image *image, uint64_t ad
   return i < image->regions_count && image->regions[i].start <= address ? &image->regions[i] : NULL;
 }
 
+uint32_t image_count_regions(const struct image *image, uint32_t file) {
+  uint32_t count = 0;
+  for (uint32_t i = 0; i < image->regions_count; i++)
+    count += image->regions[i].file == file;
+  return count;
+}
+
 /* Cuts the run [start, end) at region boundaries; its bytes begin at `offset` of the data. */
 static int add_run(struct image *image, uint64_t start, uint64_t end, uint64_t offset) {
   for (uint32_t i = region_above(image, start); start < end; i++) {

@@ -54,10 +54,10 @@ static int nameless(const char *path, mode_t mode) {
   return fd < 0 ? nameless_in("/tmp", mode) : fd;
 }
 
-/* "/memfd:NAME (deleted)" */
+/* "/memfd:NAME (deleted)"; of something else, its name tells what it was. */
 static int make_memfd(const char *path, mode_t mode) {
   char name[256];
-  snprintf(name, sizeof name, "%.240s", path + strlen(MEMFD));
+  snprintf(name, sizeof name, "%.240s", text_starts(path, MEMFD) ? path + strlen(MEMFD) : path + 1);
   char *end = strstr(name, " (deleted)");
   if (end)
     *end = 0;
@@ -67,6 +67,22 @@ static int make_memfd(const char *path, mode_t mode) {
     return -1;
   }
   return fd;
+}
+
+bool file_is_sealed_late(const struct ckpt_file *file) {
+  return file->flags & CKPT_FILE_MAPPED && file->seals & F_SEAL_FUTURE_WRITE;
+}
+
+int file_for_memory(struct child *child, uint32_t index) {
+  const struct ckpt_file *file = &child->image->files[index];
+  const char *path = image_string(child->image, file->path);
+  if (child->files_write[index] >= 0)
+    return child->files_write[index];
+  int fd = make_memfd(path, file->mode & 07777);
+  if (fd >= 0 && ftruncate(fd, (off_t)file->size) < 0)
+    return say_problem("cannot make %llu bytes of shared memory (%s): %s", (unsigned long long)file->size,
+                       path, strerror(errno));
+  return child->files_write[index] = descriptor_lift(child, fd, path);
 }
 
 /* A file that had been deleted: its contents, again under no name. Kept in files_write: all who had it share
@@ -85,7 +101,8 @@ static int recreate(struct child *child, uint32_t index) {
   bool memfd = text_starts(path, MEMFD);
   int out = memfd ? make_memfd(path, file->mode & 07777) : nameless(path, file->mode & 07777);
   int error = out < 0 ? -errno : copy_range(in, out, 0, file->size);
-  if (error == 0 && memfd && file->seals && fcntl(out, F_ADD_SEALS, (int)file->seals) < 0)
+  if (error == 0 && memfd && file->seals && !file_is_sealed_late(file) &&
+      fcntl(out, F_ADD_SEALS, (int)file->seals) < 0)
     error = -errno;
   close(in);
   if (error < 0)
@@ -132,7 +149,9 @@ int file_for_mapping(struct child *child, uint32_t index, bool write, bool must_
   int *kept = write ? &child->files_write[index] : &child->files_read[index];
   if (*kept >= 0)
     return *kept;
-  if (write && !must_write && access(image_string(child->image, child->image->files[index].path), W_OK) < 0)
+  const struct ckpt_file *file = &child->image->files[index];
+  if (write && !must_write && !(file->flags & CKPT_FILE_DELETED) &&
+      access(image_string(child->image, file->path), W_OK) < 0)
     return file_for_mapping(child, index, false, false);
   return *kept = file_open(child, index, write ? O_RDWR : O_RDONLY);
 }

@@ -10,14 +10,24 @@
 
 static int region_file(struct child *child, const struct ckpt_region *region) {
   const struct ckpt_file *file = &child->image->files[region->file - 1];
+  if (region->kind == CKPT_REGION_SHARED)
+    return file_for_memory(child, region->file - 1);
   bool shared = region->kind == CKPT_REGION_FILE_SHARED;
   return file_for_mapping(child, region->file - 1, shared && (file->flags & CKPT_FILE_WRITTEN),
                           (region->prot & PROT_WRITE) != 0);
 }
 
+/* The kernel's own way to share memory needs no file, when nothing else maps any of it. */
+static bool needs_no_file(const struct image *image, const struct ckpt_region *region) {
+  const struct ckpt_file *file = &image->files[region->file - 1];
+  return region->kind == CKPT_REGION_SHARED && region->end - region->start == file->size &&
+         strcmp(image_string(image, file->path), "/dev/zero (deleted)") == 0 &&
+         image_count_regions(image, region->file) == 1;
+}
+
 static int add_region(struct child *child, const struct ckpt_region *from, bool filled,
                       struct plan_region *to) {
-  bool over_file = from->kind == CKPT_REGION_FILE || from->kind == CKPT_REGION_FILE_SHARED;
+  bool over_file = from->file && !needs_no_file(child->image, from);
   bool shared = from->kind == CKPT_REGION_SHARED || from->kind == CKPT_REGION_FILE_SHARED;
   *to = (struct plan_region){
       .start = from->start,
@@ -51,6 +61,15 @@ int plan_add_regions(struct child *child, struct room *room, struct plan *plan) 
     plan->region_count++;
   }
   return 0;
+}
+
+/* Seals that forbid new mappings for writing come back after those that were there before. */
+void plan_add_seals(struct child *child, struct room *room, struct plan *plan) {
+  const struct image *image = child->image;
+  plan->seals = room_take(room, image->files_count * sizeof *plan->seals);
+  for (uint32_t i = 0; i < image->files_count; i++)
+    if (file_is_sealed_late(&image->files[i]) && child->files_write[i] >= 0)
+      plan->seals[plan->seal_count++] = (struct plan_seal){child->files_write[i], image->files[i].seals};
 }
 
 /* With huge pages for everyone, a chunk of scattered pages must be kept from getting some. */

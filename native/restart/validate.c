@@ -105,19 +105,25 @@ static uint64_t lowest_address(void) {
   return lowest > CKPT_PAGE ? lowest : CKPT_PAGE;
 }
 
+static bool over_file_ok(const struct image *image, const struct ckpt_region *region) {
+  return region->file && file_ok(image, region->file) && region->offset % CKPT_PAGE == 0 &&
+         region->offset <= INT64_MAX - (region->end - region->start);
+}
+
 static bool kind_ok(const struct image *image, const struct ckpt_region *region) {
   switch (region->kind) {
   case CKPT_REGION_ANONYMOUS:
-  case CKPT_REGION_SHARED:
     return region->file == 0;
   case CKPT_REGION_VVAR:
     return region->file == 0;
   case CKPT_REGION_VDSO:
     return region->file == 0 && region->end - region->start <= VDSO_MOST;
+  case CKPT_REGION_SHARED:
+    return over_file_ok(image, region) && image->files[region->file - 1].flags & CKPT_FILE_MEMORY &&
+           region->offset + (region->end - region->start) <= image->files[region->file - 1].size;
   case CKPT_REGION_FILE:
   case CKPT_REGION_FILE_SHARED:
-    return region->file && file_ok(image, region->file) && region->offset % CKPT_PAGE == 0 &&
-           region->offset <= INT64_MAX - (region->end - region->start);
+    return over_file_ok(image, region) && !(image->files[region->file - 1].flags & CKPT_FILE_MEMORY);
   default:
     return false;
   }

@@ -55,6 +55,7 @@ void restorer_main(struct plan *plan) {
   restorer_unmap_rest(plan);
   restorer_place_vdso(plan);
   restorer_map_regions(plan);
+  restorer_seal_files(plan);
   restorer_read_pages(plan);
   restorer_patch_vdso(plan);
   fill_resume(plan);

@@ -22,7 +22,8 @@ enum plan_step {
   PLAN_STEP_VDSO = 1, /* a: address */
   PLAN_STEP_UNMAP,    /* a: start, b: end */
   PLAN_STEP_MAP,      /* a: start, b: end */
-  PLAN_STEP_ADVISE,   /* a: start, b: end */
+  PLAN_STEP_SEAL,
+  PLAN_STEP_ADVISE, /* a: start, b: end */
   PLAN_STEP_LOCK_MEMORY,
   PLAN_STEP_LOCK_FUTURE,
   PLAN_STEP_GUARD,
@@ -96,6 +97,11 @@ struct plan_patch {
   uint8_t code[PLAN_STUB];
 };
 
+struct plan_seal {
+  int32_t fd;
+  uint32_t seals; /* F_SEAL_* */
+};
+
 struct plan_lock {
   int32_t fd;
   uint32_t kind; /* enum ckpt_lock_kind */
@@ -131,6 +137,8 @@ struct plan {
   struct plan_region *regions;
   struct plan_run *runs;
   struct ckpt_range *guards;
+  struct plan_seal *seals;
+  uint32_t seal_count;
   uint32_t region_count;
   uint32_t run_count;
   uint32_t guard_count;

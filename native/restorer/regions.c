@@ -2,6 +2,7 @@
 #include "restorer/restorer.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <sys/mman.h>
 
 #define GUARD_INSTALL 102 /* MADV_GUARD_INSTALL, Linux 6.13 */
@@ -26,6 +27,14 @@ void restorer_map_regions(struct plan *plan) {
       advise(plan, region, MADV_HUGEPAGE);
     if (region->flags & CKPT_REGION_NOHUGEPAGE)
       advise(plan, region, MADV_NOHUGEPAGE);
+  }
+}
+
+void restorer_seal_files(struct plan *plan) {
+  for (uint32_t i = 0; i < plan->seal_count; i++) {
+    long error = sys(SYS_(fcntl), plan->seals[i].fd, F_ADD_SEALS, plan->seals[i].seals);
+    if (error < 0)
+      restorer_fail(plan, PLAN_STEP_SEAL, error, 0, 0);
   }
 }
 

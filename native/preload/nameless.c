@@ -1,0 +1,103 @@
+/* Memory over files that have no name: shared anonymous memory, memfds, what was deleted or replaced.
+ *
+ * A descriptor on such a file is what its contents are carried by (carry.c). Without one, the pages of the
+ * regions that map it are all there is. */
+#include <fcntl.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <sys/statfs.h>
+#include <sys/sysmacros.h>
+
+#include "core/sys.h"
+#include "core/text.h"
+#include "regions.h"
+
+#define DELETED " (deleted)"
+
+/* The file of a descriptor that is the one mapped here: index + 1, or 0. */
+static uint32_t find_open(const struct reading *r) {
+  const struct ckpt_file *files = r->c->files.entries;
+  for (size_t i = 0; i < r->c->files.count; i++)
+    if (files[i].ino == r->map.ino && files[i].flags & CKPT_FILE_OPEN &&
+        text_equal(string_at(r->c, files[i].path), r->name))
+      return (uint32_t)i + 1;
+  return 0;
+}
+
+static long add_over_open_file(struct reading *r, struct ckpt_region *region, uint32_t file, bool may_write) {
+  struct ckpt_file *files = r->c->files.entries;
+  files[file - 1].flags |= CKPT_FILE_MAPPED | (r->map.shared && may_write ? CKPT_FILE_WRITTEN : 0u);
+  region->file = file;
+  region->kind = r->map.shared ? CKPT_REGION_FILE_SHARED : CKPT_REGION_FILE;
+  return add_region(r, region, r->map.shared ? SOURCE_NONE : SOURCE_CHANGED);
+}
+
+/* On a tmpfs, which has its pages in memory or in swap, and nowhere else? */
+static bool is_in_memory(const struct reading *r) {
+  char directory[PROC_PATH_MAX + 64];
+  struct stat st;
+  struct statfs fs;
+  if (text_equal(r->name, "/dev/zero" DELETED) || text_starts(r->name, "/memfd:"))
+    return true;
+  text_copy(directory, sizeof directory, r->name);
+  directory[text_base(directory) - directory] = 0;
+  return sys(SYS_(newfstatat), AT_FDCWD, directory, &st, 0) == 0 && major(st.st_dev) == r->map.major &&
+         minor(st.st_dev) == r->map.minor && sys(SYS_(statfs), directory, &fs) == 0 &&
+         fs.f_type == 0x01021994 /* tmpfs */;
+}
+
+/* Which of its pages exist is what mincore tells, except of those on a disk or in swap. Only anonymous memory
+ * is sure to have no other process that makes it shorter while it is looked at. */
+static enum source source_of_shared(const struct reading *r) {
+  if (r->swapped || !is_in_memory(r))
+    return SOURCE_EXISTING;
+  return text_equal(r->name, "/dev/zero" DELETED) ? SOURCE_RESIDENT : SOURCE_HELD;
+}
+
+/* Is all of it among what regions before this one have in the image? */
+static bool is_saved(const struct checkpoint *c, const struct ckpt_region *region) {
+  const struct ckpt_region *others = c->regions.entries;
+  const uint8_t *sources = c->sources.entries;
+  uint64_t at = region->offset, end = at + (region->end - region->start), before;
+  do {
+    before = at;
+    for (size_t i = 0; i < c->regions.count; i++)
+      if (others[i].kind == CKPT_REGION_SHARED && others[i].file == region->file &&
+          sources[i] != SOURCE_NONE && others[i].offset <= at &&
+          others[i].offset + (others[i].end - others[i].start) > at)
+        at = others[i].offset + (others[i].end - others[i].start);
+  } while (at != before && at < end);
+  return at >= end;
+}
+
+static long add_shared(struct reading *r, struct ckpt_region *region) {
+  const struct stat st = {
+      .st_dev = makedev(r->map.major, r->map.minor),
+      .st_ino = r->map.ino,
+      .st_mode = S_IFREG | 0600,
+  };
+  long index = add_file(r->c, &st, r->name,
+                        CKPT_FILE_DELETED | CKPT_FILE_MAPPED | CKPT_FILE_WRITTEN | CKPT_FILE_MEMORY);
+  if (index < 0)
+    return index;
+  struct ckpt_file *file = (struct ckpt_file *)r->c->files.entries + index - 1;
+  uint64_t end = region->offset + (region->end - region->start);
+  if (end > file->size)
+    file->size = end;
+  region->file = (uint32_t)index;
+  region->kind = CKPT_REGION_SHARED;
+  return add_region(r, region, is_saved(r->c, region) ? SOURCE_NONE : source_of_shared(r));
+}
+
+long add_nameless(struct reading *r, struct ckpt_region *region, const char *words) {
+  uint32_t file = find_open(r);
+  if (proc_has_flag(words, "pf") || proc_has_flag(words, "io"))
+    return refuse_region(r, "a device's memory");
+  if (file)
+    return add_over_open_file(r, region, file, proc_has_flag(words, "mw"));
+  /* Replaced by an upgrade, perhaps: the image carries the contents. */
+  if (!r->map.shared)
+    return add_anonymous(r, region, SOURCE_EXISTING);
+  return text_ends(r->name, DELETED) ? add_shared(r, region)
+                                     : refuse_region(r, "of a kind that is not known");
+}

@@ -1,0 +1,25 @@
+/* Describing the memory map: what the files for its parts share. */
+#ifndef CKPT_REGIONS_H
+#define CKPT_REGIONS_H
+
+#include "core/proc.h"
+#include "pages.h"
+
+/* The mapping whose lines in /proc/self/smaps are being read. */
+struct reading {
+  struct checkpoint *c;
+  struct proc_map map;
+  char name[PROC_PATH_MAX + 64];
+  uint64_t protection_key;
+  uint64_t resident, swapped; /* KiB */
+};
+
+/* Words about memory that cannot be saved; always negative. */
+long refuse_region(struct reading *r, const char *what);
+/* Adds what of it is not the arena: the kernel may have merged that with a neighbour. */
+long add_region(struct reading *r, const struct ckpt_region *region, enum source source);
+long add_anonymous(struct reading *r, struct ckpt_region *region, enum source source);
+/* Memory over a file that has no name, or none any more (nameless.c). */
+long add_nameless(struct reading *r, struct ckpt_region *region, const char *words);
+
+#endif
