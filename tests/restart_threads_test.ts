@@ -22,6 +22,10 @@ roundtrips([
     does: "brings back threads that are deep in the allocator, the loader, a handler or a lock",
     program: "thread_deep",
   },
+  {
+    does: "goes on with a wait that a request reached while another thread led",
+    program: "late_request",
+  },
   { does: "ends a main thread again that ended before the others", program: "main_ended" },
   {
     does: "ends a main thread again that has a status of its own",

@@ -66,7 +66,26 @@ ckpt_signal_entry:
         jne     5f
         movq    %rsi, %rdi
         jmp     ckpt_queue_again
-5:      movl    $1, %eax
+        /* Either way the wait that it has ended goes on, now: the leader may be waiting for this thread (in a hook),
+         * so there is a stack for this that is never in use for long. */
+5:      pushq   %rbp
+        movq    %rsp, %rbp
+6:      movl    $1, %eax
+        xchgl   %eax, ckpt_passing_used(%rip)
+        testl   %eax, %eax
+        jz      7f
+        movl    $24, %eax               /* sched_yield */
+        syscall
+        jmp     6b
+7:      leaq    ckpt_passing_stack_end(%rip), %rsp
+        movq    %rdx, %rdi
+        xorl    %esi, %esi
+        call    thread_pass_by
+        movq    %rbp, %rsp
+        popq    %rbp
+        xorl    %eax, %eax
+        xchgl   %eax, ckpt_passing_used(%rip)
+        movl    $1, %eax
         xchgl   %eax, ckpt_late(%rip)
         cmpl    $0, ckpt_parking_used(%rip)
         je      ckpt_look_late
@@ -123,12 +142,16 @@ ckpt_signal_return:
 ckpt_parking_stack:
         .skip   32768
 ckpt_parking_stack_end:
+        .skip   16384
+ckpt_passing_stack_end:
         /* A page of its own, which a fork wipes (init.c): the child of a thread that another one is about to
          * freeze has nobody who would ever leave the parking stack. */
         .globl  ckpt_parking_page
         .hidden ckpt_parking_page
 ckpt_parking_page:
 ckpt_parking_used:
+        .long   0
+ckpt_passing_used:
         .long   0
         .globl  ckpt_late
         .hidden ckpt_late
