@@ -64,19 +64,43 @@ static bool find_move(const uint8_t *code, size_t end, uint8_t opcode, uint32_t 
   return false;
 }
 
-/* libc's syscall() moves its arguments up by one: the number was its caller's first. */
+/* glibc's syscall() moves its arguments up by one: the number was its caller's first. */
 static bool is_syscall_function(const uint8_t code[CODE]) {
   static const uint8_t moves[] = {0x48, 0x89, 0xf8, 0x48, 0x89, 0xf7, 0x48, 0x89, 0xd6, 0x48, 0x89, 0xca,
                                   0x4d, 0x89, 0xc2, 0x4d, 0x89, 0xc8, 0x4c, 0x8b, 0x4c, 0x24, 0x08};
-  for (size_t i = 0; i < sizeof moves; i++)
-    if (code[CODE - 2 - sizeof moves + i] != moves[i])
-      return false;
-  return true;
+  return __builtin_memcmp(code + CODE - 2 - sizeof moves, moves, sizeof moves) == 0;
+}
+
+/* musl's __syscall_cp_asm, which makes the cancellable calls: their number was its second argument, too. */
+static bool is_cancellable_of_musl(const uint8_t code[CODE]) {
+  static const uint8_t moves[] = {0x49, 0x89, 0xfb, 0x48, 0x89, 0xf0, 0x48, 0x89, 0xd7, 0x48, 0x89,
+                                  0xce, 0x4c, 0x89, 0xc2, 0x4d, 0x89, 0xca, 0x4c, 0x8b, 0x44, 0x24,
+                                  0x08, 0x4c, 0x8b, 0x4c, 0x24, 0x10, 0x4c, 0x89, 0x5c, 0x24, 0x08};
+  return __builtin_memcmp(code + CODE - 2 - sizeof moves, moves, sizeof moves) == 0;
+}
+
+/* Its caller needs the number afterwards, in a register that a call preserves: the one that the last
+ * `mov %REG,%rsi` in front of the call has read. */
+static bool find_preserved(const greg_t *regs, const uint8_t caller[CODE_OF_CALLER], uint32_t *number) {
+  static const struct {
+    uint8_t prefix, operands, reg;
+  } moves[] = {{0x48, 0xde, REG_RBX}, {0x48, 0xee, REG_RBP}, {0x4c, 0xe6, REG_R12},
+               {0x4c, 0xee, REG_R13}, {0x4c, 0xf6, REG_R14}, {0x4c, 0xfe, REG_R15}};
+  enum { CALL = 5 };
+  if (caller[CODE_OF_CALLER - CALL] != 0xe8)
+    return false;
+  for (const uint8_t *at = caller + CODE_OF_CALLER - CALL - 3; at >= caller; at--)
+    for (size_t i = 0; at[1] == 0x89 && i < sizeof moves / sizeof moves[0]; i++)
+      if (at[0] == moves[i].prefix && at[2] == moves[i].operands) {
+        *number = (uint32_t)regs[moves[i].reg];
+        return regs[moves[i].reg] == (greg_t)*number && ends_with_eintr(*number);
+      }
+  return false;
 }
 
 /* The number of the call that the `syscall` at the end of `code` made, read from the instruction that put it
  * into rax: the kernel has forgotten it, and rax holds the result. */
-static bool number_before(const uint8_t code[CODE], uint64_t rsp, uint32_t *number) {
+static bool number_before(const uint8_t code[CODE], const greg_t *regs, uint32_t *number) {
   uint8_t caller[CODE_OF_CALLER];
   if (code[CODE - 2] != 0x0f || code[CODE - 1] != 0x05)
     return false;
@@ -84,11 +108,14 @@ static bool number_before(const uint8_t code[CODE], uint64_t rsp, uint32_t *numb
     *number = 0;
     return true;
   }
-  if (!is_syscall_function(code))
+  bool cancellable = is_cancellable_of_musl(code);
+  if (!cancellable && !is_syscall_function(code))
     return find_move(code, CODE - 2, 0xb8, number) || find_move(code, CODE - 2, 0xc0, number);
   uint64_t from;
-  __builtin_memcpy(&from, (const void *)rsp, sizeof from);
-  return read_code(from, caller, sizeof caller) && find_move(caller, sizeof caller, 0xbf, number);
+  __builtin_memcpy(&from, (const void *)regs[REG_RSP], sizeof from);
+  if (!read_code(from, caller, sizeof caller))
+    return false;
+  return cancellable ? find_preserved(regs, caller, number) : find_move(caller, sizeof caller, 0xbf, number);
 }
 
 /* The kernel may have told the leader before the signal was sent; else the code must. */
@@ -100,8 +127,7 @@ static bool find_number(const ucontext_t *frame, const struct known_call *call, 
     return true;
   }
   uint8_t code[CODE];
-  return read_code((uint64_t)regs[REG_RIP], code, sizeof code) &&
-         number_before(code, (uint64_t)regs[REG_RSP], number);
+  return read_code((uint64_t)regs[REG_RIP], code, sizeof code) && number_before(code, regs, number);
 }
 
 /* These the kernel makes again by itself after our handler, which asks for it. */
