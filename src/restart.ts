@@ -35,6 +35,11 @@ export interface RestartOptions extends KeepOptions {
    * that is allowed (`continue`, the default), or are those of the `machine`.
    */
   clocks?: "continue" | "machine";
+  /**
+   * TCP connections to other processes: the program finds them `reset` (the default), or nothing is restarted
+   * when there are any (`refuse`).
+   */
+  tcp?: "reset" | "refuse";
   /** What has moved: old paths, or those of directories, and where each is now. Of several the longest counts. */
   map?: Record<string, string>;
   /** Its working directory, where it was when not given. */
@@ -165,6 +170,7 @@ function flags(options: RestartOptions): string[] {
   if (options.pid) flags.push(`--pid=${options.pid}`);
   if (options.files) flags.push(`--files=${options.files}`);
   if (options.clocks) flags.push(`--clocks=${options.clocks}`);
+  if (options.tcp) flags.push(`--tcp=${options.tcp}`);
   for (const [old, now] of Object.entries(options.map ?? {})) flags.push(`--map=${old}=${now}`);
   if (options.cwd !== undefined) flags.push(`--chdir=${options.cwd}`);
   for (const [fd, path] of Object.entries(options.fds ?? {})) flags.push(`--fd=${fd}=${path}`);

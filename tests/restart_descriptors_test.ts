@@ -155,6 +155,11 @@ for (const kind of ["unix", "tcp"] as const) {
     assertEquals(await connection.read(new Uint8Array(8)), 3);
     await connection.closeWrite();
     await first.succeed();
+    if (kind === "tcp") {
+      const { code, stderr } = await run([built("restart"), "--tcp=refuse", image]);
+      assertEquals(code, 1);
+      assertStringIncludes(stderr, `TCP connection to 127.0.0.1:${place}, which cannot come back`);
+    }
     await using again = Target.restart(image);
     await again.waitForError(/was a (connection to another process|TCP connection): the program/);
     await again.send("go\n");

@@ -53,6 +53,24 @@ Deno.test("restart() --map finds program, directory and files where they are now
   assertEquals(await Deno.readTextFile(`${there}/data`), "before\nafter\nfour\n");
 });
 
+Deno.test("restart() --map gives unix sockets their names in another directory", async () => {
+  await using dir = await TempDir.make();
+  await Deno.mkdir(dir.join("here"));
+  await Deno.mkdir(dir.join("there"));
+  await using target = Target.launch([built("tests/fd_unix")], {
+    dir: dir.join("ckpt"),
+    cwd: dir.join("here"),
+  });
+  await target.waitFor("READY\n");
+  const image = await target.checkpoint();
+  await target.kill();
+  await using again = Target.restart(image, {
+    options: [`--map=${dir.join("here")}=${dir.join("there")}`],
+  });
+  await again.send("go\n");
+  await again.succeed();
+});
+
 Deno.test("restart() --map takes the longest of several, and only whole names", async () => {
   await using place = await saved();
   const data = place.dir.join("elsewhere");

@@ -10,7 +10,8 @@ void check_owner(const struct image *image, const struct place *place, const str
 void check_machine(const struct image *image, const struct options *options);
 void check_rights(const struct image *image);
 void check_surroundings(const struct image *image);
-void check_unix_names(const struct image *image); /* unix_names.c */
+void check_unix_names(const struct image *image);                                 /* unix_names.c */
+void check_connections(const struct image *image, const struct options *options); /* tcp.c */
 /* Is the process of the image, or one that was restarted from its job, still there? */
 void check_alive(const struct image *image, const struct place *place, const struct options *options);
 

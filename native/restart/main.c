@@ -76,6 +76,7 @@ static bool checks_pass(struct restart *r) {
   check_rights(&r->image);
   check_surroundings(&r->image);
   check_unix_names(&r->image);
+  check_connections(&r->image, &r->options);
   check_alive(&r->image, &r->place, &r->options);
   check_files(&r->image, &r->place, &r->options, &r->cuts);
   vdso_prepare(&r->image, &r->vdso);

@@ -5,6 +5,8 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/socket.h>
+#include <sys/un.h>
 #include <unistd.h>
 
 #include "say.h"
@@ -69,6 +71,25 @@ static int apply(const struct moves *moves, struct image *image, ckpt_string *pa
   return image_add_string(image, n ? moved : "/", path) < 0 ? say_problem("not enough memory") : 1;
 }
 
+/* The name of a unix socket, when it is a path. */
+static int apply_to_name(const struct moves *moves, uint8_t *address, uint32_t *size) {
+  struct sockaddr_un moved = {0};
+  const uint32_t start = offsetof(struct sockaddr_un, sun_path);
+  char old[sizeof moved.sun_path + 1] = "";
+  if (*size <= start)
+    return 0;
+  memcpy(old, address + start, *size - start);
+  const struct move *move = find(moves, old);
+  if (!move)
+    return 0;
+  int n = snprintf(moved.sun_path, sizeof moved.sun_path, "%s%s", move->to, old + strlen(move->from));
+  if (n >= (int)sizeof moved.sun_path)
+    return say_problem("--map makes the path of a socket too long: %s%s", move->to, old + strlen(move->from));
+  memcpy(address + start, moved.sun_path, (size_t)n + 1);
+  *size = start + (uint32_t)n + 1;
+  return 0;
+}
+
 int moves_apply(const struct moves *moves, struct image *image) {
   int result = apply(moves, image, &image->process.exe);
   if (result >= 0)
@@ -79,6 +100,13 @@ int moves_apply(const struct moves *moves, struct image *image) {
     file->flags &= ~FILE_MOVED;
     if (result > 0)
       file->flags |= FILE_MOVED;
+  }
+  for (uint32_t i = 0; i < image->sockets_count && result >= 0; i++) {
+    struct ckpt_socket *socket = &image->sockets[i];
+    if (socket->domain == AF_UNIX)
+      result = apply_to_name(moves, socket->address, &socket->address_size);
+    if (socket->domain == AF_UNIX && result >= 0)
+      result = apply_to_name(moves, socket->peer_address, &socket->peer_address_size);
   }
   for (uint32_t i = 0; i < image->descriptions_count && result >= 0; i++)
     result = apply(moves, image, &image->descriptions[i].name);

@@ -25,6 +25,9 @@ static const char help[] =
     "  --clocks=MODE     those that count from the boot: continue (default) lets them go on from the "
     "checkpoint,\n"
     "                    where that is allowed; machine gives the program the machine's\n"
+    "  --tcp=MODE        connections to other processes: reset (default) lets the program find them so; "
+    "refuse\n"
+    "                    starts nothing when there are any\n"
     "  --map=OLD=NEW     what was at the path OLD, and below it, is now at NEW; several: the longest OLD "
     "counts\n"
     "  --chdir=DIR       its working directory\n"
@@ -43,6 +46,7 @@ enum {
   PIDS,
   FILES,
   CLOCKS,
+  TCP,
   MAP,
   CHDIR,
   FD,
@@ -60,6 +64,7 @@ static const struct option long_options[] = {
     {"pid", required_argument, 0, PIDS},
     {"files", required_argument, 0, FILES},
     {"clocks", required_argument, 0, CLOCKS},
+    {"tcp", required_argument, 0, TCP},
     {"map", required_argument, 0, MAP},
     {"chdir", required_argument, 0, CHDIR},
     {"fd", required_argument, 0, FD},
@@ -104,6 +109,7 @@ static int take(int option, const char *value, struct options *options) {
   static const char *const pid_words[] = {"auto", "same", "namespace", "new", NULL};
   static const char *const files_words[] = {"rewind", "keep", "strict", NULL};
   static const char *const clocks_words[] = {"continue", "machine", NULL};
+  static const char *const tcp_words[] = {"reset", "refuse", NULL};
   const char *why;
   int chosen;
   switch (option) {
@@ -126,6 +132,11 @@ static int take(int option, const char *value, struct options *options) {
     if ((chosen = choose(value, clocks_words)) < 0)
       return usage("no such --clocks: ", value, "use continue or machine");
     options->clocks = (enum clocks_mode)chosen;
+    return -1;
+  case TCP:
+    if ((chosen = choose(value, tcp_words)) < 0)
+      return usage("no such --tcp: ", value, "use reset or refuse");
+    options->tcp = (enum tcp_mode)chosen;
     return -1;
   case MAP:
     why = moves_add(&options->moves, value);

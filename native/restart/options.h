@@ -11,6 +11,7 @@
 enum pid_mode { PID_AUTO, PID_SAME, PID_NAMESPACE, PID_NEW };
 enum files_mode { FILES_REWIND, FILES_KEEP, FILES_STRICT };
 enum clocks_mode { CLOCKS_CONTINUE, CLOCKS_MACHINE };
+enum tcp_mode { TCP_RESET, TCP_REFUSE };
 
 struct options {
   const char *image;
@@ -18,6 +19,7 @@ struct options {
   enum pid_mode pids;
   enum files_mode files;
   enum clocks_mode clocks;
+  enum tcp_mode tcp;
   struct moves moves;
   struct redirects redirects;
   bool check;

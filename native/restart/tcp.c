@@ -8,6 +8,7 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "check.h"
 #include "inet.h"
 #include "say.h"
 
@@ -244,6 +245,26 @@ int tcp_wait_for(const struct child *child, uint32_t index) {
   return wait_until(child, index, POLLIN);
 }
 
+/* One that was alive, and cannot be so again. */
+static bool is_torn(const struct ckpt_socket *socket) {
+  return socket->flags & CKPT_SOCKET_RESET && socket->state != TCP_CLOSE;
+}
+
+void check_connections(const struct image *image, const struct options *options) {
+  char words[INET_WORDS];
+  for (uint32_t i = 0; i < image->descriptors_count && options->tcp == TCP_REFUSE; i++) {
+    uint32_t description = image->descriptors[i].description;
+    if (!is_tcp(image, description, CKPT_SOCKET_CONNECTED) || !is_torn(socket_of(image, description)))
+      continue;
+    union address peer;
+    inet_address(&peer, socket_of(image, description), socket_of(image, description)->peer_address);
+    say_problem(
+        "descriptor %d was a TCP connection to %s, which cannot come back: --tcp=reset lets the program "
+        "find it reset",
+        image->descriptors[i].fd, inet_words(&peer, words));
+  }
+}
+
 /* An end that nobody has. */
 static int close_other(const struct child *child, uint32_t index, const struct ckpt_socket *socket) {
   struct linger at_once = {.l_onoff = 1};
@@ -253,7 +274,7 @@ static int close_other(const struct child *child, uint32_t index, const struct c
   close(child->others[index]);
   if (wait_until(child, index, POLLRDHUP) < 0)
     return -1;
-  if (socket->flags & CKPT_SOCKET_RESET && socket->state != TCP_CLOSE)
+  if (is_torn(socket))
     say_warning("%s was a TCP connection: the program finds it reset by the other side",
                 image_string(child->image, child->image->descriptions[index].name));
   return 0;

@@ -43,6 +43,7 @@ const TEXTS: Record<string, string[]> = {
     "  --pid P      process ids: auto, same, namespace (in one of its own), new",
     "  --files F    files that have grown since: rewind (cut back, a copy stays), keep, strict",
     "  --clocks C   those that count from the boot: continue (where allowed), machine",
+    "  --tcp T      TCP connections to other processes: reset (the program finds them so), refuse",
     "  --map OLD=NEW what was at OLD, or below it, is now at NEW (several; the longest OLD counts)",
     "  --chdir D    its working directory",
     "  --fd N=PATH  its descriptor N leads to PATH, opened as a shell would; N=inherit: to restart's own",

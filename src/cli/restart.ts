@@ -10,7 +10,7 @@ import { SignalPasser } from "./pass.ts";
 export async function restartCommand(args: string[]): Promise<number> {
   const parsed = readArguments(args, {
     flags: ["any-owner", "ignore-cpu", "quiet"],
-    values: ["name", "dir", "pid", "files", "clocks", "chdir", "every", "keep"],
+    values: ["name", "dir", "pid", "files", "clocks", "tcp", "chdir", "every", "keep"],
     lists: ["map", "fd"],
     operands: [0, 1],
   });
@@ -19,6 +19,7 @@ export async function restartCommand(args: string[]): Promise<number> {
     pid: readChoice(parsed, { name: "pid", choices: ["auto", "same", "namespace", "new"] }),
     files: readChoice(parsed, { name: "files", choices: ["rewind", "keep", "strict"] }),
     clocks: readChoice(parsed, { name: "clocks", choices: ["continue", "machine"] }),
+    tcp: readChoice(parsed, { name: "tcp", choices: ["reset", "refuse"] }),
     map: Object.fromEntries(
       readPairs(parsed, { name: "map", form: "OLD=NEW, OLD absolute", left: /^\// }),
     ),
