@@ -406,4 +406,91 @@ public class Loop {
 `,
     },
   },
+  {
+    name: "asyncio",
+    command: "/usr/bin/python3 ../input/sockets.py > out",
+    needs: { "/usr/bin/python3": "python3" },
+    inputs: {
+      "sockets.py": `import asyncio, hashlib
+async def serve(reader, writer):
+    digest = hashlib.sha256()
+    while line := await reader.readline():
+        data = await reader.readexactly(int(line))
+        digest.update(data)
+        writer.write(data[::-1])
+        await writer.drain()
+    writer.write(digest.hexdigest().encode())
+    writer.close()
+async def client(number, reader, writer):
+    digest, x = hashlib.sha256(), number
+    async def send():
+        nonlocal x
+        for _ in range(300):
+            x = x * 16807 % 2147483647
+            data = x.to_bytes(4, "little") * (x % 30000)
+            writer.write(b"%d\\n" % len(data) + data)
+            await writer.drain()
+            await asyncio.sleep(0.003)
+        writer.write_eof()
+    sending = asyncio.create_task(send())
+    while data := await reader.read(65536):
+        digest.update(data)
+    await sending
+    writer.close()
+    return "%d %s" % (number, digest.hexdigest())
+async def main():
+    tcp = await asyncio.start_server(serve, "127.0.0.1", 0)
+    unix = await asyncio.start_unix_server(serve, "server.socket")
+    port = tcp.sockets[0].getsockname()[1]
+    clients = []
+    for number in range(1, 9):
+        pair = await asyncio.open_connection("127.0.0.1", port) if number % 2 else \\
+            await asyncio.open_unix_connection("server.socket")
+        clients.append(client(number, *pair))
+    for line in await asyncio.gather(*clients):
+        print(line)
+    unix.close()
+    import os
+    os.unlink("server.socket")
+asyncio.run(main())
+`,
+    },
+  },
+  {
+    name: "node-http",
+    command: "node ../input/http.js > out",
+    needs: { node: "nodejs" },
+    inputs: {
+      "http.js": `const http = require("node:http");
+const { createHash } = require("node:crypto");
+const server = http.createServer(async (request, response) => {
+  const hash = createHash("sha256");
+  for await (const chunk of request) hash.update(chunk);
+  const digest = hash.digest("hex");
+  response.end(digest.repeat(1 + parseInt(digest.slice(0, 3), 16)));
+});
+const agent = new http.Agent({ keepAlive: true, maxSockets: 4 });
+const ask = (port, body) => new Promise((done, fail) => {
+  const request = http.request({ port, host: "127.0.0.1", method: "POST", agent }, async (response) => {
+    const hash = createHash("sha256");
+    for await (const chunk of response) hash.update(chunk);
+    done(hash.digest("hex"));
+  });
+  request.on("error", fail);
+  request.end(body);
+});
+server.listen(0, "127.0.0.1", async () => {
+  const { port } = server.address();
+  let texts = ["a", "b", "c", "d"];
+  for (let i = 0; i < 250; i++) {
+    texts = await Promise.all(texts.map((text) => ask(port, text.repeat(1 + i * 13))));
+    console.log(i, createHash("sha1").update(texts.join("")).digest("hex"));
+    await new Promise((done) => setTimeout(done, 5));
+  }
+  agent.destroy();
+  server.close();
+});
+`,
+    },
+  },
 ];
