@@ -71,6 +71,7 @@ export const FileFlag = {
   MAPPED: 1 << 3,
   OPEN: 1 << 4,
   MEMORY: 1 << 5,
+  SEGMENT: 1 << 6,
 } as const;
 
 /** enum ckpt_description_kind. */

@@ -234,6 +234,8 @@ enum ckpt_file_flag {
   CKPT_FILE_OPEN = 1u << 4,    /* some descriptor refers to it */
   CKPT_FILE_MEMORY = 1u << 5,  /* its contents are those of the regions that map it: shared anonymous memory,
                                   or deleted and open nowhere */
+  CKPT_FILE_SEGMENT = 1u << 6, /* with MEMORY: a System V segment; ino: its id, rdev: its key, mode: its
+                                  permissions, DELETED: it is marked for removal (IPC_RMID) */
 };
 
 /* One inode under one path, mapped or open. */

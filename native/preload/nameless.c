@@ -1,9 +1,11 @@
-/* Memory over files that have no name: shared anonymous memory, memfds, what was deleted or replaced.
+/* Memory over files that have no name: shared anonymous memory, memfds, what was deleted or replaced, System
+ * V segments.
  *
  * A descriptor on such a file is what its contents are carried by (carry.c). Without one, the pages of the
  * regions that map it are all there is. */
 #include <fcntl.h>
 #include <string.h>
+#include <sys/shm.h>
 #include <sys/stat.h>
 #include <sys/statfs.h>
 #include <sys/sysmacros.h>
@@ -37,7 +39,7 @@ static bool is_in_memory(const struct reading *r) {
   char directory[PROC_PATH_MAX + 64];
   struct stat st;
   struct statfs fs;
-  if (text_equal(r->name, "/dev/zero" DELETED) || text_starts(r->name, "/memfd:"))
+  if (text_starts(r->name, "/memfd:"))
     return true;
   text_copy(directory, sizeof directory, r->name);
   directory[text_base(directory) - directory] = 0;
@@ -46,12 +48,14 @@ static bool is_in_memory(const struct reading *r) {
          fs.f_type == 0x01021994 /* tmpfs */;
 }
 
-/* Which of its pages exist is what mincore tells, except of those on a disk or in swap. Only anonymous memory
- * is sure to have no other process that makes it shorter while it is looked at. */
+/* Which of its pages exist is what mincore tells, except of those on a disk or in swap. Only what no file
+ * call can reach is sure to have no other process that makes it shorter while it is looked at. */
 static enum source source_of_shared(const struct reading *r) {
-  if (r->swapped || !is_in_memory(r))
+  if (r->swapped)
     return SOURCE_EXISTING;
-  return text_equal(r->name, "/dev/zero" DELETED) ? SOURCE_RESIDENT : SOURCE_HELD;
+  if (text_equal(r->name, "/dev/zero" DELETED) || text_starts(r->name, "/SYSV"))
+    return SOURCE_RESIDENT;
+  return is_in_memory(r) ? SOURCE_HELD : SOURCE_EXISTING;
 }
 
 /* Is all of it among what regions before this one have in the image? */
@@ -70,23 +74,41 @@ static bool is_saved(const struct checkpoint *c, const struct ckpt_region *regio
   return at >= end;
 }
 
-static long add_shared(struct reading *r, struct ckpt_region *region) {
-  const struct stat st = {
+static struct stat stat_of(const struct reading *r, uint32_t mode) {
+  return (struct stat){
       .st_dev = makedev(r->map.major, r->map.minor),
       .st_ino = r->map.ino,
-      .st_mode = S_IFREG | 0600,
+      .st_mode = S_IFREG | mode,
   };
-  long index = add_file(r->c, &st, r->name,
-                        CKPT_FILE_DELETED | CKPT_FILE_MAPPED | CKPT_FILE_WRITTEN | CKPT_FILE_MEMORY);
+}
+
+/* Over a file that regions alone have. */
+static long add_shared(struct reading *r, struct ckpt_region *region, const struct stat *st, uint32_t flags) {
+  long index = add_file(r->c, st, r->name, CKPT_FILE_MAPPED | CKPT_FILE_WRITTEN | CKPT_FILE_MEMORY | flags);
   if (index < 0)
     return index;
   struct ckpt_file *file = (struct ckpt_file *)r->c->files.entries + index - 1;
   uint64_t end = region->offset + (region->end - region->start);
-  if (end > file->size)
+  if (end > file->size && !(flags & CKPT_FILE_SEGMENT))
     file->size = end;
   region->file = (uint32_t)index;
   region->kind = CKPT_REGION_SHARED;
   return add_region(r, region, is_saved(r->c, region) ? SOURCE_NONE : source_of_shared(r));
+}
+
+/* The inode's number is the segment's id. */
+long add_segment(struct reading *r, struct ckpt_region *region, const char *words) {
+  struct shmid_ds segment;
+  long error = sys(SYS_(shmctl), r->map.ino, IPC_STAT, &segment);
+  if (error < 0)
+    return fail(r->c, error, "System V segment %u at %x: %s", r->map.ino, r->map.start, text_errno(error));
+  if (proc_has_flag(words, "ht"))
+    return refuse_region(r, "a System V segment of huge pages");
+  struct stat st = stat_of(r, segment.shm_perm.mode & 0777);
+  st.st_rdev = (uint32_t)segment.shm_perm.__key;
+  st.st_size = (off_t)segment.shm_segsz;
+  uint32_t removed = segment.shm_perm.mode & SHM_DEST ? CKPT_FILE_DELETED : 0;
+  return add_shared(r, region, &st, CKPT_FILE_SEGMENT | removed);
 }
 
 long add_nameless(struct reading *r, struct ckpt_region *region, const char *words) {
@@ -98,6 +120,8 @@ long add_nameless(struct reading *r, struct ckpt_region *region, const char *wor
   /* Replaced by an upgrade, perhaps: the image carries the contents. */
   if (!r->map.shared)
     return add_anonymous(r, region, SOURCE_EXISTING);
-  return text_ends(r->name, DELETED) ? add_shared(r, region)
-                                     : refuse_region(r, "of a kind that is not known");
+  if (!text_ends(r->name, DELETED))
+    return refuse_region(r, "of a kind that is not known");
+  struct stat st = stat_of(r, 0600);
+  return add_shared(r, region, &st, CKPT_FILE_DELETED);
 }

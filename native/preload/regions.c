@@ -96,7 +96,7 @@ static long add_named(struct reading *r, struct ckpt_region *region, const char 
   if (there && !r->map.shared && text_equal(r->name, "/dev/zero"))
     return add_anonymous(r, region, SOURCE_POPULATED);
   if (text_starts(r->name, "/SYSV"))
-    return refuse_region(r, "a System V shared memory segment");
+    return add_segment(r, region, words);
   if (text_starts(r->name, "/[aio]"))
     return refuse_region(r, "a queue of asynchronous I/O (io_setup)");
   if (there)

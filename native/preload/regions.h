@@ -21,5 +21,6 @@ long add_region(struct reading *r, const struct ckpt_region *region, enum source
 long add_anonymous(struct reading *r, struct ckpt_region *region, enum source source);
 /* Memory over a file that has no name, or none any more (nameless.c). */
 long add_nameless(struct reading *r, struct ckpt_region *region, const char *words);
+long add_segment(struct reading *r, struct ckpt_region *region, const char *words);
 
 #endif

@@ -14,6 +14,7 @@
 #include "namespace.h"
 #include "plan.h"
 #include "say.h"
+#include "segments.h"
 
 /* A program that was the first process of its namespace is so again, and nobody else is there to do this. */
 static void mount_own_proc(const struct child *child) {
@@ -90,7 +91,7 @@ static int restore_place(const struct child *child) {
 static int prepare(struct child *child) {
   mount_own_proc(child);
   clamp_limits(child->image);
-  if (restore_descriptors(child) < 0)
+  if (restore_descriptors(child) < 0 || segments_make(child) < 0)
     return -1;
   restore_priority(child->image);
   restore_oom_score(child->image->process.oom_score_adj);
@@ -101,6 +102,7 @@ void child_run(struct child *child) {
   say_through(child->report_fd);
   if (prepare(child) == 0)
     plan_jump(child);
+  segments_undo(child);
   say_send_problems();
   _exit(1);
 }

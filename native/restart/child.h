@@ -8,6 +8,7 @@
 #include "image.h"
 #include "options.h"
 #include "pids.h"
+#include "restorer/plan.h"
 #include "vdso.h"
 
 struct child {
@@ -19,9 +20,10 @@ struct child {
   bool leads_group; /* its own process group, as it had */
   int report_fd;
   /* From here: made by restore_descriptors. */
-  int base;         /* descriptors from here on are ours, those below the program's */
-  int *files_read;  /* per file of the image: an open descriptor, or -1 */
-  int *files_write; /* the same, for reading and writing */
+  int base;                      /* descriptors from here on are ours, those below the program's */
+  int *files_read;               /* per file of the image: an open descriptor, or -1 */
+  int *files_write;              /* the same, for reading and writing */
+  struct plan_segment *segments; /* per file of the image */
   int *descriptions;
   int *others; /* per description of a connection: the end through which it is filled */
 };

@@ -40,6 +40,9 @@ void plan_explain(const struct image *image, const struct plan_news *news) {
   case PLAN_STEP_SEAL:
     say_problem("cannot seal a memfd as it was: %s", error);
     break;
+  case PLAN_STEP_SEGMENT:
+    say_problem("cannot mark System V segment %llu for removal: %s", a, error);
+    break;
   case PLAN_STEP_ADVISE:
     say_problem("memory at %llx-%llx cannot get its advice back: %s", a, b, error);
     break;

@@ -23,6 +23,7 @@
 #include "redirect.h"
 #include "running.h"
 #include "say.h"
+#include "segments.h"
 #include "vdso.h"
 
 struct restart {
@@ -79,6 +80,7 @@ static bool checks_pass(struct restart *r) {
   check_connections(&r->image, &r->options);
   check_alive(&r->image, &r->place, &r->options);
   check_files(&r->image, &r->place, &r->options, &r->cuts);
+  check_segments(&r->image);
   vdso_prepare(&r->image, &r->vdso);
   return !say_has_problem();
 }

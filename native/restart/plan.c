@@ -42,7 +42,7 @@ static uint64_t room_size(const struct image *image, const struct vdso *vdso, ui
   size += image->sigactions_count * sizeof(struct ckpt_sigaction);
   size +=
       image->rlimits_count * sizeof(struct ckpt_rlimit) + image->itimers_count * sizeof(struct ckpt_itimer);
-  size += image->files_count * sizeof(struct plan_seal);
+  size += image->files_count * (sizeof(struct plan_seal) + sizeof(struct plan_segment));
   size += image->timers_count * sizeof(struct ckpt_timer);
   size += image->signals_count * sizeof(struct ckpt_signal) + image->locks_count * sizeof(struct plan_lock);
   size += image->groups_count * sizeof(uint32_t) + vdso->patch_count * sizeof(struct plan_patch);
@@ -108,6 +108,7 @@ int plan_jump(struct child *child) {
   plan_add_vdso(child, &room, plan, room.end, holes.parked);
   if (plan_add_regions(child, &room, plan) < 0)
     return -1;
+  plan_add_segments(child, &room, plan);
   plan_add_seals(child, &room, plan);
   plan_add_pages(child, &room, plan);
   plan_add_workers(child, &room, plan, workers);

@@ -8,8 +8,14 @@
 
 #define DENSE_RUN (8ull << 20) /* in runs as long as that, huge pages waste little */
 
+static bool is_segment(const struct child *child, const struct ckpt_region *region) {
+  return region->file && child->image->files[region->file - 1].flags & CKPT_FILE_SEGMENT;
+}
+
 static int region_file(struct child *child, const struct ckpt_region *region) {
   const struct ckpt_file *file = &child->image->files[region->file - 1];
+  if (is_segment(child, region))
+    return child->segments[region->file - 1].id;
   if (region->kind == CKPT_REGION_SHARED)
     return file_for_memory(child, region->file - 1);
   bool shared = region->kind == CKPT_REGION_FILE_SHARED;
@@ -29,6 +35,7 @@ static int add_region(struct child *child, const struct ckpt_region *from, bool 
                       struct plan_region *to) {
   bool over_file = from->file && !needs_no_file(child->image, from);
   bool shared = from->kind == CKPT_REGION_SHARED || from->kind == CKPT_REGION_FILE_SHARED;
+  bool segment = is_segment(child, from);
   *to = (struct plan_region){
       .start = from->start,
       .end = from->end,
@@ -37,9 +44,11 @@ static int add_region(struct child *child, const struct ckpt_region *from, bool 
       .mmap_flags = (shared ? MAP_SHARED : MAP_PRIVATE) | (over_file ? 0 : MAP_ANONYMOUS) |
                     (from->flags & CKPT_REGION_NORESERVE ? MAP_NORESERVE : 0) |
                     (from->flags & CKPT_REGION_GROWSDOWN ? MAP_GROWSDOWN : 0),
-      .fill_prot = filled ? PROT_READ | PROT_WRITE : from->prot,
+      .fill_prot = filled || segment ? PROT_READ | PROT_WRITE : from->prot,
       .prot = from->prot,
       .flags = from->flags,
+      .segment = segment,
+      .clear = segment && !child->segments[from->file - 1].made,
   };
   return over_file && (to->fd = region_file(child, from)) < 0 ? -1 : 0;
 }
@@ -61,6 +70,14 @@ int plan_add_regions(struct child *child, struct room *room, struct plan *plan) 
     plan->region_count++;
   }
   return 0;
+}
+
+void plan_add_segments(struct child *child, struct room *room, struct plan *plan) {
+  const struct image *image = child->image;
+  plan->segments = room_take(room, image->files_count * sizeof *plan->segments);
+  for (uint32_t i = 0; i < image->files_count; i++)
+    if (image->files[i].flags & CKPT_FILE_SEGMENT)
+      plan->segments[plan->segment_count++] = child->segments[i];
 }
 
 /* Seals that forbid new mappings for writing come back after those that were there before. */

@@ -29,6 +29,7 @@ static inline void *room_take_copy(struct room *room, const void *from, uint64_t
 /* plan_memory.c. `spare`: room in the hole for the vdso to pass through; `parked`: where it may stay. */
 uint64_t plan_scratch_size(const struct image *image);
 int plan_add_regions(struct child *child, struct room *room, struct plan *plan);
+void plan_add_segments(struct child *child, struct room *room, struct plan *plan);
 void plan_add_seals(struct child *child, struct room *room, struct plan *plan);
 void plan_add_pages(struct child *child, struct room *room, struct plan *plan);
 void plan_add_vdso(const struct child *child, struct room *room, struct plan *plan, uint64_t spare,

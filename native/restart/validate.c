@@ -120,7 +120,8 @@ static bool kind_ok(const struct image *image, const struct ckpt_region *region)
     return region->file == 0 && region->end - region->start <= VDSO_MOST;
   case CKPT_REGION_SHARED:
     return over_file_ok(image, region) && image->files[region->file - 1].flags & CKPT_FILE_MEMORY &&
-           region->offset + (region->end - region->start) <= image->files[region->file - 1].size;
+           region->offset + (region->end - region->start) <=
+               image->files[region->file - 1].size + (CKPT_PAGE - 1);
   case CKPT_REGION_FILE:
   case CKPT_REGION_FILE_SHARED:
     return over_file_ok(image, region) && !(image->files[region->file - 1].flags & CKPT_FILE_MEMORY);
@@ -174,6 +175,8 @@ static int check_files(struct image *image) {
     if (!string_ok(image, file->path) || !string_ok(image, file->carried) || file->size > INT64_MAX)
       return damaged(image, "file", i);
     const char *carried = image_string(image, file->carried);
+    if (file->flags & CKPT_FILE_SEGMENT && (!(file->flags & CKPT_FILE_MEMORY) || file->ino > INT32_MAX))
+      return damaged(image, "file", i);
     if (!plain_name(carried) || ((file->flags & CKPT_FILE_CARRIED) && !*carried))
       return damaged(image, "file", i);
   }

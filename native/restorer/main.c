@@ -4,6 +4,7 @@
 
 #include <errno.h>
 #include <string.h>
+#include <sys/shm.h>
 
 #include "format/control.h"
 #include "restorer/offsets.h"
@@ -21,6 +22,9 @@ CHECK_OFFSET(r15, OFFSET_R15);
 
 void restorer_fail(struct plan *plan, uint32_t step, long error, uint64_t a, uint64_t b) {
   struct plan_news news = {.kind = PLAN_NEWS_STEP, .step = step, .error = error, .a = a, .b = b};
+  for (uint32_t i = 0; i < plan->segment_count; i++)
+    if (plan->segments[i].made)
+      sys(SYS_(shmctl), plan->segments[i].id, IPC_RMID, NULL);
   /* When even this fails, restart sees a process that ended early. */
   (void)sys_write_full(plan->report_fd, &news, sizeof news);
   for (;;)
@@ -55,6 +59,7 @@ void restorer_main(struct plan *plan) {
   restorer_unmap_rest(plan);
   restorer_place_vdso(plan);
   restorer_map_regions(plan);
+  restorer_remove_segments(plan);
   restorer_seal_files(plan);
   restorer_read_pages(plan);
   restorer_patch_vdso(plan);

@@ -23,7 +23,8 @@ enum plan_step {
   PLAN_STEP_UNMAP,    /* a: start, b: end */
   PLAN_STEP_MAP,      /* a: start, b: end */
   PLAN_STEP_SEAL,
-  PLAN_STEP_ADVISE, /* a: start, b: end */
+  PLAN_STEP_SEGMENT, /* a: id */
+  PLAN_STEP_ADVISE,  /* a: start, b: end */
   PLAN_STEP_LOCK_MEMORY,
   PLAN_STEP_LOCK_FUTURE,
   PLAN_STEP_GUARD,
@@ -69,12 +70,22 @@ struct plan_region {
   uint64_t start;
   uint64_t end;
   uint64_t offset;
-  int32_t fd;         /* -1: none */
+  int32_t fd;         /* -1: none; of a segment: its id */
   int32_t mmap_flags; /* without MAP_FIXED_NOREPLACE */
   uint32_t fill_prot; /* while pages are read */
   uint32_t prot;      /* in the end */
   uint32_t flags;     /* enum ckpt_region_flag */
-  uint32_t pad;
+  uint8_t segment;    /* over a System V segment */
+  uint8_t clear;      /* ... which holds something else now */
+  uint8_t attached;   /* ... and in its place, with the other pieces of its attachment */
+  uint8_t pad;
+};
+
+struct plan_segment {
+  int32_t id;
+  uint8_t made;    /* for this program: removed when it does not come to life */
+  uint8_t removed; /* the program had removed it: gone when nobody has it attached any more */
+  uint16_t pad;
 };
 
 struct plan_run {
@@ -138,7 +149,9 @@ struct plan {
   struct plan_run *runs;
   struct ckpt_range *guards;
   struct plan_seal *seals;
+  struct plan_segment *segments;
   uint32_t seal_count;
+  uint32_t segment_count;
   uint32_t region_count;
   uint32_t run_count;
   uint32_t guard_count;

@@ -4,6 +4,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <sys/mman.h>
+#include <sys/shm.h>
 
 #define GUARD_INSTALL 102 /* MADV_GUARD_INSTALL, Linux 6.13 */
 
@@ -15,18 +16,73 @@ static void advise(struct plan *plan, const struct plan_region *region, int advi
     restorer_fail(plan, PLAN_STEP_ADVISE, error, region->start, region->end);
 }
 
+static void must_be(struct plan *plan, const struct plan_region *region, long at) {
+  if (at != (long)region->start)
+    restorer_fail(plan, PLAN_STEP_MAP, at < 0 ? at : -EEXIST, region->start, region->end);
+}
+
+static long map_file(const struct plan_region *region) {
+  return sys(SYS_(mmap), region->start, region->end - region->start, region->fill_prot,
+             region->mmap_flags | MAP_FIXED_NOREPLACE, region->fd, region->offset);
+}
+
+/* Are both pieces of one attachment, which shmdt would let go together? */
+static bool same_attachment(const struct plan_region *a, const struct plan_region *b) {
+  return b->segment && a->fd == b->fd && a->start - a->offset == b->start - b->offset;
+}
+
+static long reserve(const struct plan_region *region) {
+  return sys(SYS_(mmap), region->start, region->end - region->start, PROT_NONE,
+             MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE | MAP_FIXED_NOREPLACE, -1, 0);
+}
+
+static long move_piece(const struct plan_region *region, long whole) {
+  uint64_t size = region->end - region->start;
+  long at = sys(SYS_(mremap), whole + (long)region->offset, size, size, MREMAP_MAYMOVE | MREMAP_FIXED,
+                region->start);
+  long error = region->clear && at == (long)region->start ? sys(SYS_(madvise), at, size, MADV_REMOVE) : 0;
+  return error < 0 ? error : at;
+}
+
+/* Attached as a whole, wherever there is room beside its places; then each piece is moved to its own, and the
+ * rest let go. */
+static void attach(struct plan *plan, const struct plan_region *first) {
+  const struct plan_region *end = plan->regions + plan->region_count;
+  for (const struct plan_region *piece = first; piece < end; piece++)
+    if (same_attachment(first, piece))
+      must_be(plan, piece, reserve(piece));
+  long whole = sys(SYS_(shmat), first->fd, NULL, 0);
+  if (whole < 0 && whole > -4096)
+    must_be(plan, first, whole);
+  for (struct plan_region *piece = plan->regions + (first - plan->regions); piece < end; piece++) {
+    if (!same_attachment(first, piece))
+      continue;
+    must_be(plan, piece, move_piece(piece, whole));
+    piece->attached = 1;
+  }
+  sys(SYS_(shmdt), whole); /* nothing is left when all of it was wanted */
+}
+
 void restorer_map_regions(struct plan *plan) {
   for (uint32_t i = 0; i < plan->region_count; i++) {
     const struct plan_region *region = &plan->regions[i];
-    long at = sys(SYS_(mmap), region->start, region->end - region->start, region->fill_prot,
-                  region->mmap_flags | MAP_FIXED_NOREPLACE, region->fd, region->offset);
-    if (at != (long)region->start)
-      restorer_fail(plan, PLAN_STEP_MAP, at < 0 ? at : -EEXIST, region->start, region->end);
+    if (!region->segment)
+      must_be(plan, region, map_file(region));
+    else if (!region->attached)
+      attach(plan, region);
     /* Before the pages come: these decide what kind of page they come into. */
     if (region->flags & CKPT_REGION_HUGEPAGE)
       advise(plan, region, MADV_HUGEPAGE);
     if (region->flags & CKPT_REGION_NOHUGEPAGE)
       advise(plan, region, MADV_NOHUGEPAGE);
+  }
+}
+
+void restorer_remove_segments(struct plan *plan) {
+  for (uint32_t i = 0; i < plan->segment_count; i++) {
+    long error = plan->segments[i].removed ? sys(SYS_(shmctl), plan->segments[i].id, IPC_RMID, NULL) : 0;
+    if (error < 0)
+      restorer_fail(plan, PLAN_STEP_SEGMENT, error, (uint64_t)plan->segments[i].id, 0);
   }
 }
 

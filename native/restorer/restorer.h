@@ -18,6 +18,7 @@ void restorer_place_vdso(struct plan *plan);
 void restorer_patch_vdso(struct plan *plan);
 
 void restorer_map_regions(struct plan *plan);
+void restorer_remove_segments(struct plan *plan);
 void restorer_seal_files(struct plan *plan);
 void restorer_finish_regions(struct plan *plan);
 void restorer_read_pages(struct plan *plan);

@@ -1,0 +1,90 @@
+/* System V shared memory segments outlive the process: they are found again, or made again.
+ *
+ * One that was marked for removal belonged to those who had it attached: the program gets one of its own. */
+#include "segments.h"
+
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/shm.h>
+
+#include "core/sys.h"
+#include "say.h"
+
+#define NEXT_ID "/proc/sys/kernel/shm_next_id"
+
+static const char *segment_name(const struct ckpt_file *file) {
+  static char name[64];
+  snprintf(name, sizeof name, "System V segment %d (key 0x%x)", (int)file->ino, (unsigned)file->rdev);
+  return name;
+}
+
+/* Is the program's own one still there? 1, 0, or -1 with a problem said. */
+static int find(const struct ckpt_file *file) {
+  struct shmid_ds now;
+  int id = (int)file->ino;
+  if (file->flags & CKPT_FILE_DELETED)
+    return 0;
+  bool there = shmctl(id, IPC_STAT, &now) == 0 && now.shm_segsz == file->size &&
+               (uint32_t)now.shm_perm.__key == (uint32_t)file->rdev && !(now.shm_perm.mode & SHM_DEST);
+  if (there && now.shm_nattch)
+    return say_problem(
+        "%s is in use by another process: stop that first, so that its contents can be put back",
+        segment_name(file));
+  if (!there && file->rdev && (id = shmget((key_t)file->rdev, 0, 0)) >= 0)
+    return say_problem("%s cannot be made again: segment %d has that key; ipcrm -m %d removes it",
+                       segment_name(file), id, id);
+  return there;
+}
+
+void check_segments(const struct image *image) {
+  for (uint32_t i = 0; i < image->files_count; i++)
+    if (image->files[i].flags & CKPT_FILE_SEGMENT)
+      find(&image->files[i]);
+}
+
+/* With its id, where that is free and may be chosen. */
+static int make(const struct ckpt_file *file) {
+  int flags = IPC_CREAT | IPC_EXCL | (int)(file->mode & 0777);
+  FILE *next = fopen(NEXT_ID, "we");
+  if (next) {
+    fprintf(next, "%d", (int)file->ino);
+    fclose(next);
+  }
+  int id = shmget((key_t)file->rdev, file->size, flags);
+  if (id < 0)
+    return say_problem("%s cannot be made again: %s", segment_name(file), strerror(errno));
+  if (id != (int)file->ino && !(file->flags & CKPT_FILE_DELETED))
+    say_warning("%s has the id %d now: choosing one needs root or CAP_CHECKPOINT_RESTORE", segment_name(file),
+                id);
+  return id;
+}
+
+int segments_make(struct child *child) {
+  const struct image *image = child->image;
+  child->segments = calloc((size_t)image->files_count + 1, sizeof *child->segments);
+  if (!child->segments)
+    return say_problem("not enough memory");
+  for (uint32_t i = 0; i < image->files_count; i++) {
+    const struct ckpt_file *file = &image->files[i];
+    if (!(file->flags & CKPT_FILE_SEGMENT))
+      continue;
+    int found = find(file);
+    int id = found == 0 ? make(file) : (int)file->ino;
+    if (found < 0 || id < 0)
+      return -1;
+    child->segments[i] = (struct plan_segment){
+        .id = id,
+        .made = found == 0,
+        .removed = (file->flags & CKPT_FILE_DELETED) != 0,
+    };
+  }
+  return 0;
+}
+
+void segments_undo(const struct child *child) {
+  for (uint32_t i = 0; child->segments && i < child->image->files_count; i++)
+    if (child->segments[i].made)
+      shmctl(child->segments[i].id, IPC_RMID, NULL);
+}
