@@ -61,6 +61,8 @@ export const RegionFlag = {
   STACK: 1 << 11,
   HEAP: 1 << 12,
   ON_FAULT: 1 << 13,
+  SEALED: 1 << 14,
+  HUGETLB: 1 << 15,
 } as const;
 
 /** enum ckpt_file_flag. */

@@ -39,6 +39,7 @@ roundtrips([
     program: "memory_deleted",
     args: (dir) => [dir.join("mapped")],
   },
+  { does: "brings back sealed memory", program: "memory_sealed" },
   { does: "brings back 32 MiB without a flipped bit", program: "big_memory", args: () => ["32"] },
 ]);
 

@@ -214,7 +214,12 @@ enum ckpt_region_flag {
   CKPT_REGION_STACK = 1u << 11,      /* the kernel labels it [stack] */
   CKPT_REGION_HEAP = 1u << 12,       /* the kernel labels it [heap] */
   CKPT_REGION_ON_FAULT = 1u << 13,   /* with LOCKED: pages only as they are touched */
+  CKPT_REGION_SEALED = 1u << 14,     /* mseal */
+  CKPT_REGION_HUGETLB = 1u << 15,    /* of hugetlbfs pages; CKPT_HUGE_SHIFT says how large */
 };
+
+/* Where in a region's flags the binary logarithm of its huge pages' size is, as in mmap's. */
+#define CKPT_HUGE_SHIFT 26
 
 struct ckpt_region {
   uint64_t start;

@@ -48,10 +48,11 @@ static bool is_in_memory(const struct reading *r) {
          fs.f_type == 0x01021994 /* tmpfs */;
 }
 
-/* Which of its pages exist is what mincore tells, except of those on a disk or in swap. Only what no file
+/* Which of its pages exist is what mincore tells, except of those on a disk or in swap, and of huge ones that
+ * another mapping has touched. Only what no file
  * call can reach is sure to have no other process that makes it shorter while it is looked at. */
-static enum source source_of_shared(const struct reading *r) {
-  if (r->swapped)
+static enum source source_of_shared(const struct reading *r, bool huge) {
+  if (r->swapped || huge)
     return SOURCE_EXISTING;
   if (text_equal(r->name, "/dev/zero" DELETED) || text_starts(r->name, "/SYSV"))
     return SOURCE_RESIDENT;
@@ -91,9 +92,10 @@ static long add_shared(struct reading *r, struct ckpt_region *region, const stru
   uint64_t end = region->offset + (region->end - region->start);
   if (end > file->size && !(flags & CKPT_FILE_SEGMENT))
     file->size = end;
+  bool huge = region->flags & CKPT_REGION_HUGETLB;
   region->file = (uint32_t)index;
   region->kind = CKPT_REGION_SHARED;
-  return add_region(r, region, is_saved(r->c, region) ? SOURCE_NONE : source_of_shared(r));
+  return add_region(r, region, is_saved(r->c, region) ? SOURCE_NONE : source_of_shared(r, huge));
 }
 
 /* The inode's number is the segment's id. */
@@ -119,7 +121,8 @@ long add_nameless(struct reading *r, struct ckpt_region *region, const char *wor
     return add_over_open_file(r, region, file, proc_has_flag(words, "mw"));
   /* Replaced by an upgrade, perhaps: the image carries the contents. */
   if (!r->map.shared)
-    return add_anonymous(r, region, SOURCE_EXISTING);
+    return add_anonymous(r, region,
+                         text_equal(r->name, "/anon_hugepage" DELETED) ? SOURCE_POPULATED : SOURCE_EXISTING);
   if (!text_ends(r->name, DELETED))
     return refuse_region(r, "of a kind that is not known");
   struct stat st = stat_of(r, 0600);

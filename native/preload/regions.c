@@ -18,6 +18,7 @@ static const struct {
     {"hg", CKPT_REGION_HUGEPAGE},  {"nh", CKPT_REGION_NOHUGEPAGE}, {"dc", CKPT_REGION_DONTFORK},
     {"dd", CKPT_REGION_DONTDUMP},  {"wf", CKPT_REGION_WIPEONFORK}, {"mg", CKPT_REGION_MERGEABLE},
     {"rr", CKPT_REGION_RANDOM},    {"sr", CKPT_REGION_SEQUENTIAL}, {"lf", CKPT_REGION_ON_FAULT},
+    {"sl", CKPT_REGION_SEALED},    {"ht", CKPT_REGION_HUGETLB},
 };
 
 static uint32_t translate_flags(const char *words) {
@@ -91,6 +92,8 @@ static long add_named(struct reading *r, struct ckpt_region *region, const char 
   if (is_libckpt(region))
     return add_anonymous(r, region, SOURCE_EXISTING);
   bool there = sys(SYS_(newfstatat), AT_FDCWD, r->name, &st, 0) == 0 && st.st_ino == r->map.ino;
+  if (there && region->flags & CKPT_REGION_HUGETLB)
+    return refuse_region(r, "a file of huge pages");
   if (there && S_ISREG(st.st_mode))
     return add_over_file(r, region, &st, proc_has_flag(words, "mw"));
   if (there && !r->map.shared && text_equal(r->name, "/dev/zero"))
@@ -121,6 +124,8 @@ static long add_mapping(struct reading *r, const char *words) {
   };
   if (text_equal(r->name, "[vsyscall]"))
     return 0;
+  if (region.flags & CKPT_REGION_HUGETLB)
+    region.flags |= (10u + (uint32_t)__builtin_ctzll(r->page_size)) << CKPT_HUGE_SHIFT;
   if (region.start <= r->c->arena.start && region.end > r->c->arena.start)
     r->c->process.lock_future = lock_future(&region);
   if (text_equal(r->name, "[vdso]")) {
@@ -133,8 +138,6 @@ static long add_mapping(struct reading *r, const char *words) {
   }
   if (proc_has_flag(words, "um") || proc_has_flag(words, "uw") || proc_has_flag(words, "ui"))
     return refuse_region(r, "watched by userfaultfd");
-  if (proc_has_flag(words, "ht"))
-    return refuse_region(r, "made of hugetlbfs pages");
   if (proc_has_flag(words, "ss"))
     return refuse_region(r, "a shadow stack");
   if (r->protection_key)
@@ -164,6 +167,8 @@ long describe_regions(struct checkpoint *c) {
       result = add_mapping(r, line + strlen("VmFlags:"));
     } else if (text_starts(line, "ProtectionKey:")) {
       proc_field(line, "ProtectionKey", 10, &r->protection_key);
+    } else if (text_starts(line, "KernelPageSize:")) {
+      proc_field(line, "KernelPageSize", 10, &r->page_size);
     } else if (text_starts(line, "Rss:")) {
       proc_field(line, "Rss", 10, &r->resident);
     } else if (text_starts(line, "Swap:")) {

@@ -11,7 +11,7 @@ struct reading {
   struct proc_map map;
   char name[PROC_PATH_MAX + 64];
   uint64_t protection_key;
-  uint64_t resident, swapped; /* KiB */
+  uint64_t resident, swapped, page_size; /* KiB */
 };
 
 /* Words about memory that cannot be saved; always negative. */

@@ -49,8 +49,8 @@ int epoll_fill(const struct child *child);
 int file_open(struct child *child, uint32_t index, uint32_t flags);
 /* A descriptor for mapping it, kept for the next one who asks. */
 int file_for_mapping(struct child *child, uint32_t index, bool write, bool must_write);
-/* The same of one with CKPT_FILE_MEMORY, made empty. */
-int file_for_memory(struct child *child, uint32_t index);
+/* The same of one with CKPT_FILE_MEMORY, made empty, with these flags of memfd_create. */
+int file_for_memory(struct child *child, uint32_t index, int flags);
 /* Do its seals come back only when it is mapped? */
 bool file_is_sealed_late(const struct ckpt_file *file);
 

@@ -13,6 +13,13 @@ static void explain_map(const struct image *image, const struct plan_news *news,
   const struct ckpt_region *region = image_region_at(image, news->a);
   const char *what =
       region && region->file ? image_string(image, image->files[region->file - 1].path) : "memory";
+  if (region && region->flags & CKPT_REGION_HUGETLB) {
+    ull size = 1ull << (region->flags >> CKPT_HUGE_SHIFT);
+    say_problem("cannot map memory at %llx-%llx: %s; it needs %llu huge pages of %llu KiB, see "
+                "/proc/sys/vm/nr_hugepages",
+                (ull)news->a, (ull)news->b, error, (region->end - region->start) / size, size / 1024);
+    return;
+  }
   say_problem("cannot map %s at %llx-%llx: %s", what, (ull)news->a, (ull)news->b, error);
 }
 
@@ -39,6 +46,9 @@ void plan_explain(const struct image *image, const struct plan_news *news) {
     break;
   case PLAN_STEP_SEAL:
     say_problem("cannot seal a memfd as it was: %s", error);
+    break;
+  case PLAN_STEP_SEAL_MEMORY:
+    say_problem("cannot seal memory at %llx-%llx, as it was: %s (mseal needs Linux 6.10)", a, b, error);
     break;
   case PLAN_STEP_SEGMENT:
     say_problem("cannot mark System V segment %llu for removal: %s", a, error);

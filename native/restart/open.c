@@ -55,13 +55,13 @@ static int nameless(const char *path, mode_t mode) {
 }
 
 /* "/memfd:NAME (deleted)"; of something else, its name tells what it was. */
-static int make_memfd(const char *path, mode_t mode) {
+static int make_memfd(const char *path, mode_t mode, int flags) {
   char name[256];
   snprintf(name, sizeof name, "%.240s", text_starts(path, MEMFD) ? path + strlen(MEMFD) : path + 1);
   char *end = strstr(name, " (deleted)");
   if (end)
     *end = 0;
-  int fd = memfd_create(name, MFD_CLOEXEC | MFD_ALLOW_SEALING);
+  int fd = memfd_create(name, MFD_CLOEXEC | MFD_ALLOW_SEALING | (unsigned)flags);
   if (fd >= 0 && fchmod(fd, mode) < 0) {
     close(fd);
     return -1;
@@ -73,12 +73,12 @@ bool file_is_sealed_late(const struct ckpt_file *file) {
   return file->flags & CKPT_FILE_MAPPED && file->seals & F_SEAL_FUTURE_WRITE;
 }
 
-int file_for_memory(struct child *child, uint32_t index) {
+int file_for_memory(struct child *child, uint32_t index, int flags) {
   const struct ckpt_file *file = &child->image->files[index];
   const char *path = image_string(child->image, file->path);
   if (child->files_write[index] >= 0)
     return child->files_write[index];
-  int fd = make_memfd(path, file->mode & 07777);
+  int fd = make_memfd(path, file->mode & 07777, flags);
   if (fd >= 0 && ftruncate(fd, (off_t)file->size) < 0)
     return say_problem("cannot make %llu bytes of shared memory (%s): %s", (unsigned long long)file->size,
                        path, strerror(errno));
@@ -99,7 +99,7 @@ static int recreate(struct child *child, uint32_t index) {
   if (in < 0)
     return say_problem("%s, the image's copy of %s: %s", carried, path, strerror(errno));
   bool memfd = text_starts(path, MEMFD);
-  int out = memfd ? make_memfd(path, file->mode & 07777) : nameless(path, file->mode & 07777);
+  int out = memfd ? make_memfd(path, file->mode & 07777, 0) : nameless(path, file->mode & 07777);
   int error = out < 0 ? -errno : copy_range(in, out, 0, file->size);
   if (error == 0 && memfd && file->seals && !file_is_sealed_late(file) &&
       fcntl(out, F_ADD_SEALS, (int)file->seals) < 0)

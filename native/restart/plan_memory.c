@@ -12,12 +12,18 @@ static bool is_segment(const struct child *child, const struct ckpt_region *regi
   return region->file && child->image->files[region->file - 1].flags & CKPT_FILE_SEGMENT;
 }
 
+/* For mmap or memfd_create, which agree on where the size is. */
+static int huge_flags(const struct ckpt_region *region, int flag) {
+  uint32_t size = region->flags & (~0u << CKPT_HUGE_SHIFT);
+  return region->flags & CKPT_REGION_HUGETLB ? flag | (int)size : 0;
+}
+
 static int region_file(struct child *child, const struct ckpt_region *region) {
   const struct ckpt_file *file = &child->image->files[region->file - 1];
   if (is_segment(child, region))
     return child->segments[region->file - 1].id;
   if (region->kind == CKPT_REGION_SHARED)
-    return file_for_memory(child, region->file - 1);
+    return file_for_memory(child, region->file - 1, huge_flags(region, MFD_HUGETLB));
   bool shared = region->kind == CKPT_REGION_FILE_SHARED;
   return file_for_mapping(child, region->file - 1, shared && (file->flags & CKPT_FILE_WRITTEN),
                           (region->prot & PROT_WRITE) != 0);
@@ -41,7 +47,8 @@ static int add_region(struct child *child, const struct ckpt_region *from, bool 
       .end = from->end,
       .offset = over_file ? from->offset : 0,
       .fd = -1,
-      .mmap_flags = (shared ? MAP_SHARED : MAP_PRIVATE) | (over_file ? 0 : MAP_ANONYMOUS) |
+      .mmap_flags = (shared ? MAP_SHARED : MAP_PRIVATE) |
+                    (over_file ? 0 : MAP_ANONYMOUS | huge_flags(from, MAP_HUGETLB)) |
                     (from->flags & CKPT_REGION_NORESERVE ? MAP_NORESERVE : 0) |
                     (from->flags & CKPT_REGION_GROWSDOWN ? MAP_GROWSDOWN : 0),
       .fill_prot = filled || segment ? PROT_READ | PROT_WRITE : from->prot,

@@ -110,6 +110,13 @@ static bool over_file_ok(const struct image *image, const struct ckpt_region *re
          region->offset <= INT64_MAX - (region->end - region->start);
 }
 
+/* As large as a page of the machine's can be: the kernel knows which sizes there are. */
+static bool huge_ok(const struct ckpt_region *region) {
+  uint32_t shift = region->flags >> CKPT_HUGE_SHIFT;
+  bool anonymous = region->kind == CKPT_REGION_ANONYMOUS || region->kind == CKPT_REGION_SHARED;
+  return !(region->flags & CKPT_REGION_HUGETLB) || (anonymous && shift > 12 && shift < 40);
+}
+
 static bool kind_ok(const struct image *image, const struct ckpt_region *region) {
   switch (region->kind) {
   case CKPT_REGION_ANONYMOUS:
@@ -138,7 +145,7 @@ static int check_regions(struct image *image) {
         region->end <= region->start || region->end > USER_END_57 ||
         (region->prot & ~(uint32_t)(PROT_READ | PROT_WRITE | PROT_EXEC)))
       return damaged(image, "region", i);
-    if (!kind_ok(image, region))
+    if (!kind_ok(image, region) || !huge_ok(region))
       return damaged(image, "region", i);
     last = region->end;
   }

@@ -23,8 +23,9 @@ enum plan_step {
   PLAN_STEP_UNMAP,    /* a: start, b: end */
   PLAN_STEP_MAP,      /* a: start, b: end */
   PLAN_STEP_SEAL,
-  PLAN_STEP_SEGMENT, /* a: id */
-  PLAN_STEP_ADVISE,  /* a: start, b: end */
+  PLAN_STEP_SEAL_MEMORY, /* a: start, b: end */
+  PLAN_STEP_SEGMENT,     /* a: id */
+  PLAN_STEP_ADVISE,      /* a: start, b: end */
   PLAN_STEP_LOCK_MEMORY,
   PLAN_STEP_LOCK_FUTURE,
   PLAN_STEP_GUARD,

@@ -7,6 +7,7 @@
 #include <sys/shm.h>
 
 #define GUARD_INSTALL 102 /* MADV_GUARD_INSTALL, Linux 6.13 */
+#define MSEAL 462         /* Linux 6.10 */
 
 static void advise(struct plan *plan, const struct plan_region *region, int advice) {
   long error = sys(SYS_(madvise), region->start, region->end - region->start, advice);
@@ -125,6 +126,11 @@ static void finish(struct plan *plan, const struct plan_region *region) {
       advise(plan, region, late_advice[i].advice);
   if (region->flags & CKPT_REGION_LOCKED)
     lock(plan, region);
+  if (region->flags & CKPT_REGION_SEALED) {
+    long error = sys(MSEAL, region->start, region->end - region->start, 0);
+    if (error < 0)
+      restorer_fail(plan, PLAN_STEP_SEAL_MEMORY, error, region->start, region->end);
+  }
 }
 
 void restorer_finish_regions(struct plan *plan) {
