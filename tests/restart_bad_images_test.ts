@@ -68,6 +68,9 @@ function layoutOf(bytes: Uint8Array): Layout {
 Deno.test("restart() with wrong words says how it is used and exits with 2", async () => {
   for (
     const words of [[], ["--no-such-option", "x"], ["a", "b"], ["--pid=sometimes", "x"], [
+      "--clocks=maybe",
+      "x",
+    ], [
       "--files=maybe",
       "x",
     ]]
