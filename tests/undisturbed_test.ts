@@ -1,9 +1,37 @@
-import { built, eventually, TempDir } from "./support.ts";
+import { basename, join } from "@std/path";
+import { delay } from "@std/async/delay";
+import { attach } from "../mod.ts";
+import { built, eventually, isInstalled, root, run, TempDir } from "./support.ts";
 import { stateOf } from "./process.ts";
 import { imagesOf, Target } from "./target.ts";
 
-/** Checkpoints in one wait: the second one finds what the first one has put back. */
-const CHECKPOINTS = 3;
+/** How long the timed waits of the programs take. */
+const WAIT_MS = 2000;
+
+const families = [
+  "sleeps",
+  "polls",
+  "transfers",
+  "sockets",
+  "locks",
+  "signals",
+  "machine",
+  "registers",
+];
+
+/** One program of a family, and the calls that its table holds. */
+interface Waits {
+  program: string;
+  calls: string[];
+  /** Their objects belong to the machine, not to the process. */
+  onlyCarryOn: string[];
+}
+
+/** At its beginning, in the middle and around its end: no two runs take the same moments. */
+function momentsOfWait(): number[] {
+  return [Math.random() * 0.1, 0.4 + Math.random() * 0.3, 0.97 + Math.random() * 0.06]
+    .map((part) => part * WAIT_MS);
+}
 
 /** Waits until every thread of the program stands in a system call. */
 async function untilAllSleep(target: Target): Promise<void> {
@@ -15,11 +43,15 @@ async function untilAllSleep(target: Target): Promise<void> {
   });
 }
 
+/** Each finds what the one before has put back. The second is asked for by the signal that no program sees. */
 async function saveOften(target: Target): Promise<string> {
+  const start = performance.now();
+  await using job = await attach(target.pid);
   let image = "";
-  for (let i = 0; i < CHECKPOINTS; i++) {
-    await untilAllSleep(target);
-    image = await target.checkpoint();
+  for (const [i, moment] of momentsOfWait().entries()) {
+    await delay(Math.max(0, start + moment - performance.now()));
+    if (i === 0) await untilAllSleep(target);
+    image = i === 1 ? (await job.checkpoint()).path : await target.checkpoint();
   }
   return image;
 }
@@ -29,27 +61,27 @@ async function finish(target: Target): Promise<void> {
   await target.succeed();
 }
 
-function launch(args: string[], dir: TempDir): Target {
-  return Target.launch([built("tests/undisturbed"), ...args], {
-    dir: dir.join("ckpt"),
-    cwd: dir.path,
-  });
+function launch(program: string, args: string[], dir: TempDir): Target {
+  return Target.launch([program, ...args], { dir: dir.join("ckpt"), cwd: dir.path });
 }
 
-async function carriesOn(args: string[]): Promise<void> {
+async function carriesOn(program: string, args: string[]): Promise<void> {
   await using dir = await TempDir.make();
-  await using target = launch(args, dir);
+  await using target = launch(program, args, dir);
   await target.waitFor("READY\n");
   await saveOften(target);
   await finish(target);
 }
 
 /** In the same wait: killed, brought back, and saved again. */
-async function comesBack(args: string[]): Promise<void> {
+async function comesBack(program: string, args: string[]): Promise<void> {
   await using dir = await TempDir.make();
-  await using first = launch(args, dir);
+  await using first = launch(program, args, dir);
   await first.waitFor("READY\n");
-  const image = await saveOften(first);
+  await untilAllSleep(first);
+  await first.checkpoint();
+  await delay(Math.random() * WAIT_MS);
+  const image = await first.checkpoint();
   await first.kill();
   await using again = Target.restart(image);
   await untilAllSleep(again);
@@ -57,63 +89,83 @@ async function comesBack(args: string[]): Promise<void> {
   await finish(again);
 }
 
-const calls = [
-  "nanosleep",
-  "nanosleep_remainder",
-  "clock_nanosleep",
-  "clock_nanosleep_absolute",
-  "usleep",
-  "sleep",
-  "poll",
-  "ppoll",
-  "select",
-  "pselect",
-  "poll_forever",
-  "select_forever",
-  "read",
-  "write",
-  "eventfd",
-  "flock",
-  "fcntl",
-  "mutex",
-  "mutex_timed",
-  "condition",
-  "condition_timed",
-  "semaphore",
-  "semaphore_timed",
-  "futex",
-  "sigwait",
-  "sigtimedwait",
-  "sigsuspend",
-  "pause",
-  "registers",
-];
-/** Their objects belong to the machine, not to the process. */
-const onlyCarriesOn = ["msgrcv", "semop"];
+async function waitsOf(program: string): Promise<Waits> {
+  const { stdout } = await run([program, "list"]);
+  const words = stdout.trim().split("\n").map((line) => line.split(" "));
+  return {
+    program,
+    calls: words.filter(([, where]) => !where).map(([name]) => name!),
+    onlyCarryOn: words.filter(([, where]) => where).map(([name]) => name!),
+  };
+}
 
 /** At the same time, since most of it is waiting. */
-async function inSteps(
-  t: Deno.TestContext,
-  calls: string[],
-  test: (args: string[]) => Promise<void>,
-) {
-  const passed = await Promise.all(calls.map((call) =>
-    t.step({
-      name: call,
-      fn: () => test(["main", call]),
-      sanitizeOps: false,
-      sanitizeResources: false,
-      sanitizeExit: false,
-    })
-  ));
+async function inSteps(t: Deno.TestContext, steps: [name: string, fn: () => Promise<void>][]) {
+  const passed = await Promise.all(
+    steps.map(([name, fn]) =>
+      t.step({ name, fn, sanitizeOps: false, sanitizeResources: false, sanitizeExit: false })
+    ),
+  );
   if (passed.includes(false)) throw new Error("Some waits were disturbed");
 }
 
-Deno.test("checkpoint() disturbs no wait of the main thread", (t) =>
-  inSteps(t, [...calls, ...onlyCarriesOn], carriesOn));
-Deno.test("restart() disturbs no wait of the main thread", (t) => inSteps(t, calls, comesBack));
-Deno.test("checkpoint() disturbs no waits of other threads", () => carriesOn(["second"]));
-Deno.test("restart() disturbs no waits of other threads", () => comesBack(["second"]));
+async function testWaits(t: Deno.TestContext, programs: string[], test: typeof carriesOn) {
+  const all = await Promise.all(programs.map(waitsOf));
+  await inSteps(
+    t,
+    all.flatMap(({ program, calls, onlyCarryOn }) => {
+      const alone = test === carriesOn ? [...calls, ...onlyCarryOn] : calls;
+      return alone.map((call): [string, () => Promise<void>] => [
+        call,
+        () => test(program, ["main", call]),
+      ]);
+    }),
+  );
+  await inSteps(
+    t,
+    all.filter(({ calls }) => calls.length > 0).map(({ program }) => [
+      `all of ${basename(program)} in other threads`,
+      () => test(program, ["second"]),
+    ]),
+  );
+}
+
+const programs = families.map((family) => built(`tests/undisturbed_${family}`));
+Deno.test("checkpoint() disturbs no wait", (t) => testWaits(t, programs, carriesOn));
+Deno.test("restart() disturbs no wait", (t) => testWaits(t, programs, comesBack));
+
+const noMusl = !await isInstalled("musl-gcc") && "musl-gcc is not installed";
+
+/** The same programs for musl; kernel headers are no part of it. */
+async function buildForMusl(dir: TempDir): Promise<string[]> {
+  return await Promise.all(families.map(async (family) => {
+    const source = join(root, `tests/programs/undisturbed_${family}.c`);
+    const program = dir.join(`undisturbed_${family}`);
+    const headers = ["/usr/include", "/usr/include/x86_64-linux-gnu"];
+    const made = await run([
+      "musl-gcc",
+      "-D_GNU_SOURCE",
+      ...headers.flatMap((path) => ["-idirafter", path]),
+      "-O1",
+      "-o",
+      program,
+      source,
+    ]);
+    if (made.code !== 0) throw new Error(made.stderr);
+    return program;
+  }));
+}
+
+for (const [what, test] of [["checkpoint()", carriesOn], ["restart()", comesBack]] as const) {
+  Deno.test({
+    name: `${what} disturbs no wait of a musl program${noMusl ? ` (skipped: ${noMusl})` : ""}`,
+    ignore: noMusl !== false,
+    fn: async (t) => {
+      await using dir = await TempDir.make();
+      await testWaits(t, await buildForMusl(dir), test);
+    },
+  });
+}
 
 /** Stopped, a program gets two signals at once when it continues: the request first, for its number is lower. */
 for (const call of ["read", "poll"]) {
