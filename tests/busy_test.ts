@@ -1,4 +1,5 @@
 import { assert, assertEquals } from "@std/assert";
+import { delay } from "@std/async/delay";
 import { attach, CheckpointError, Image } from "../mod.ts";
 import { built, eventually, TempDir } from "./support.ts";
 import { imagesOf, Target } from "./target.ts";
@@ -28,6 +29,28 @@ for (const kind of ["fork", "spawn", "dlopen", "threads", "timer"]) {
     }
   });
 }
+
+/** Somewhere between the order to end and the last thread's end: its image is whole, or there is none. */
+Deno.test("a program that ends while it is saved ends as it would", async () => {
+  for (let i = 0; i < 20; i++) {
+    await using dir = await TempDir.make();
+    await using first = Target.launch([built("tests/threads"), "4"], { dir: dir.join("ckpt") });
+    await first.waitFor("READY\n");
+    await first.send("go\n");
+    await delay(Math.random() * 4);
+    try {
+      Deno.kill(first.pid, "SIGUSR2");
+    } catch (error) {
+      if (!(error instanceof Deno.errors.NotFound)) throw error;
+    }
+    await first.succeed();
+    for (const image of imagesOf(first.job)) {
+      await using again = Target.restart(image);
+      await again.send("go\n");
+      assertEquals((await again.end()).code, 0);
+    }
+  }
+});
 
 /** 1,000 requests as fast as they can be sent: they merge, and the last one is not lost. */
 for (const [what, args] of [["a thread", ["1"]], ["many threads", ["30", "elsewhere"]]] as const) {

@@ -4,6 +4,7 @@
  *
  * @module
  */
+import { attach } from "../mod.ts";
 import { TempDir, testUnless } from "./support.ts";
 import { Target, type TargetOptions, userObstacle } from "./target.ts";
 import { built } from "./support.ts";
@@ -53,13 +54,14 @@ function launch(row: Row, dir: TempDir, options: Partial<TargetOptions>): Target
   });
 }
 
-/** Checkpoint, go on; then what went on is brought back from its image as well. */
+/** Checkpoint by either signal, go on; then what went on is brought back from its image as well. */
 async function carryOn(row: Row): Promise<void> {
   await using dir = await TempDir.make();
   await using target = launch(row, dir, {});
   await settle(target, row);
   await target.checkpoint();
-  const image = await target.checkpoint();
+  await using job = await attach(target.pid);
+  const image = (await job.checkpoint()).path;
   await finish(target, row);
   if (row.endsForGood) return;
   await using again = Target.restart(image);
