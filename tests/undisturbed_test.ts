@@ -1,8 +1,9 @@
-import { basename, join } from "@std/path";
+import { basename } from "@std/path";
 import { delay } from "@std/async/delay";
 import { attach } from "../mod.ts";
-import { built, eventually, isInstalled, root, run, TempDir } from "./support.ts";
+import { built, eventually, run, TempDir } from "./support.ts";
 import { stateOf } from "./process.ts";
+import { buildForMusl, muslObstacle } from "./musl.ts";
 import { imagesOf, Target } from "./target.ts";
 
 /** How long the timed waits of the programs take. */
@@ -134,35 +135,16 @@ const programs = families.map((family) => built(`tests/undisturbed_${family}`));
 Deno.test("checkpoint() disturbs no wait", (t) => testWaits(t, programs, carriesOn));
 Deno.test("restart() disturbs no wait", (t) => testWaits(t, programs, comesBack));
 
-const noMusl = !await isInstalled("musl-gcc") && "musl-gcc is not installed";
-
-/** The same programs for musl; kernel headers are no part of it. */
-async function buildForMusl(dir: TempDir): Promise<string[]> {
-  return await Promise.all(families.map(async (family) => {
-    const source = join(root, `tests/programs/undisturbed_${family}.c`);
-    const program = dir.join(`undisturbed_${family}`);
-    const headers = ["/usr/include", "/usr/include/x86_64-linux-gnu"];
-    const made = await run([
-      "musl-gcc",
-      "-D_GNU_SOURCE",
-      ...headers.flatMap((path) => ["-idirafter", path]),
-      "-O1",
-      "-o",
-      program,
-      source,
-    ]);
-    if (made.code !== 0) throw new Error(made.stderr);
-    return program;
-  }));
-}
-
 for (const [what, test] of [["checkpoint()", carriesOn], ["restart()", comesBack]] as const) {
   Deno.test({
-    name: `${what} disturbs no wait of a musl program${noMusl ? ` (skipped: ${noMusl})` : ""}`,
-    ignore: noMusl !== false,
+    name: `${what} disturbs no wait of a musl program${
+      muslObstacle ? ` (skipped: ${muslObstacle})` : ""
+    }`,
+    ignore: muslObstacle !== false,
     fn: async (t) => {
       await using dir = await TempDir.make();
-      await testWaits(t, await buildForMusl(dir), test);
+      const programs = families.map((family) => buildForMusl(`undisturbed_${family}`, dir));
+      await testWaits(t, await Promise.all(programs), test);
     },
   });
 }

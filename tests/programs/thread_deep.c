@@ -8,6 +8,7 @@
 #include <stdbool.h>
 
 #include "check.h"
+#include "queue.h"
 
 static bool stop;
 static pthread_rwlock_t reads_and_writes = PTHREAD_RWLOCK_INITIALIZER;
@@ -131,7 +132,7 @@ static void *handle(void *unused) {
   sigfillset(&set);
   sigdelset(&set, SIGUSR1);
   CHECK(pthread_sigmask(SIG_SETMASK, &set, NULL) == 0);
-  CHECK(pthread_sigqueue(pthread_self(), SIGUSR1, (union sigval){.sival_int = 4711}) == 0);
+  queue_to_self(SIGUSR1, 4711);
   CHECK(handled == 1);
   return unused;
 }

@@ -10,6 +10,7 @@
 #include <time.h>
 
 #include "check.h"
+#include "queue.h"
 
 enum { MOST = 4096 };
 
@@ -96,9 +97,8 @@ static void *work(void *argument) {
   snprintf(wanted, sizeof wanted, "worker-%ld", self->number);
   CHECK(pthread_setname_np(pthread_self(), wanted) == 0);
   CHECK(pthread_sigmask(SIG_SETMASK, &all, NULL) == 0);
-  union sigval value = {.sival_int = 4711};
   if (self->number % 6 == 5)
-    CHECK(pthread_sigqueue(pthread_self(), SIGRTMIN + 2, value) == 0);
+    queue_to_self(SIGRTMIN + 2, 4711);
   pthread_barrier_wait(&barrier);
   kinds[self->number % 6]();
   CHECK(self->tid == (pid_t)syscall(SYS_gettid));

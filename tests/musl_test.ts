@@ -1,0 +1,44 @@
+import { TempDir, testUnless } from "./support.ts";
+import { Target } from "./target.ts";
+import { buildForMusl, muslObstacle } from "./musl.ts";
+
+/** Programs and their arguments; the first of some is a directory to work in. */
+const programs: [program: string, ...args: string[]][] = [
+  ["memory_contents"],
+  ["memory_anonymous"],
+  ["segments"],
+  ["signals_state"],
+  ["fd_files", "work"],
+  ["registers_general"],
+  ["registers_vector"],
+  ["threads", "12"],
+  ["threads", "6", "elsewhere"],
+  ["thread_kinds"],
+  ["thread_churn"],
+  ["thread_deep"],
+  ["main_ended"],
+  ["late_request"],
+  ["busy", "timer"],
+];
+
+for (const [program, ...args] of programs) {
+  testUnless(
+    muslObstacle,
+    `restart() brings back ${[program, ...args].join(" ")}, built for another libc`,
+    async () => {
+      await using dir = await TempDir.make();
+      const path = await buildForMusl(program, dir);
+      await using first = Target.launch([path, ...args], {
+        dir: dir.join("ckpt"),
+        cwd: dir.path,
+      });
+      await first.waitFor("READY\n");
+      await first.checkpoint();
+      const image = await first.checkpoint();
+      await first.kill();
+      await using again = Target.restart(image);
+      await again.send("go\n");
+      await again.succeed();
+    },
+  );
+}
