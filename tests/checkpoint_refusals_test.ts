@@ -47,6 +47,7 @@ for (
     ["filter", /\b9\b.*socket with a filter/],
     ["epoll", /\b9\b.*epoll.*closed or reused/],
     ["inotify", /\b9\b.*inotify/],
+    ["queue", /\b9\b.*message queue/],
     ["pidfd", /\b9\b.*(pidfd|process)/],
   ] as const
 ) {

@@ -89,6 +89,8 @@ static long describe_file(struct looking *l, struct ckpt_description *d) {
   if (sys(SYS_(fstatfs), l->fd, &fs) == 0 &&
       (fs.f_type == 0x9fa0 /* proc */ || fs.f_type == 0x62656572 /* sysfs */))
     return refuse(l, "a file of the kernel's");
+  if (fs.f_type == 0x19800202 /* mqueue */)
+    return refuse(l, "a message queue");
   bool memfd = text_starts(l->name, "/memfd:");
   if (memfd && fs.f_type == 0x958458f6 /* hugetlbfs */)
     return refuse(l, "a memfd of huge pages");
