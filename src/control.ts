@@ -2,7 +2,16 @@ import { CheckpointError } from "./errors.ts";
 import { CONTROL_VERSION, REPORT, ReportKind, REQUEST, RequestFlag, RequestOp } from "./format.ts";
 import { Errno, errnoWords, Library, NativeError } from "./library.ts";
 import { text } from "./notes.ts";
-import { identify, isProcess, livingThread, type ProcessId, readStat, readStatus } from "./proc.ts";
+import {
+  identify,
+  isProcess,
+  livingThread,
+  type ProcessId,
+  readProc,
+  readStat,
+  readStatus,
+} from "./proc.ts";
+import { Symbols } from "./symbols.ts";
 
 /** How far a checkpoint is. */
 export interface Progress {
@@ -132,8 +141,9 @@ async function ask(
   library: Library,
   to: Asked & { listener: number; cookie: bigint },
 ): Promise<number> {
+  let retake: bigint | undefined;
   for (;;) {
-    const sent = await library.request(to.pidfd, to);
+    const sent = await library.request(to.pidfd, { ...to, retake });
     const left = Math.max(0, Math.ceil(to.end - performance.now()));
     try {
       return await library.accept(to.listener, { ...to, timeout: Math.min(left, sent ? LOST : 1) });
@@ -141,7 +151,20 @@ async function ask(
       const early = error instanceof NativeError && error.errno === Errno.TIMEDOUT && left > 0;
       if (!early) throw error;
     }
+    // A program that does not answer may have called pthread_cancel, which takes the signal.
+    if (sent) retake = await findFunction(to.pid, "ckpt_retake");
   }
+}
+
+/** Where a function of libckpt.so lies in a process, undefined when it is not there under its name. */
+async function findFunction(pid: number, name: string): Promise<bigint | undefined> {
+  const maps = await readProc(await livingThread(pid), "maps");
+  const [, start, path] = maps?.match(/^([0-9a-f]+)-\S+ \S+ 0+ .* (\/.*\/libckpt\.so)$/m) ?? [];
+  if (!start || !path) return undefined;
+  const { size, mtime } = await Deno.stat(path);
+  const symbols = await Symbols.read(path, { size, modified: mtime! });
+  const address = symbols?.addressOf(name);
+  return address && BigInt(`0x${start}`) + address;
 }
 
 /** The report that ends a conversation, undefined when the other side ends it without one. */

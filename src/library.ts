@@ -11,7 +11,11 @@ const SYMBOLS = {
   ckpt_helper_receive: { parameters: ["i32", "buffer", "u32"], result: "i32", nonblocking: true },
   ckpt_helper_close: { parameters: ["i32"], result: "i32" },
   ckpt_helper_open_process: { parameters: ["i32"], result: "i32" },
-  ckpt_helper_request: { parameters: ["i32", "i32", "u64"], result: "i32", nonblocking: true },
+  ckpt_helper_request: {
+    parameters: ["i32", "i32", "u64", "u64"],
+    result: "i32",
+    nonblocking: true,
+  },
   ckpt_helper_kill: { parameters: ["i32", "i32"], result: "i32" },
   ckpt_helper_wait: { parameters: ["i32", "i32"], result: "i32", nonblocking: true },
   ckpt_helper_event: { parameters: [], result: "i32" },
@@ -140,9 +144,16 @@ export class Library implements Disposable {
     return checked("pidfd_open", this.#library.symbols.ckpt_helper_open_process(pid));
   }
 
-  /** Queues the control signal: false when the process is not ready for it, being about to start a program. */
-  async request(pidfd: number, to: { pid: number; cookie: bigint }): Promise<boolean> {
-    const result = await this.#library.symbols.ckpt_helper_request(pidfd, to.pid, to.cookie);
+  /**
+   * Queues the control signal: false when the process is not ready for it, being about to start a program. `retake` is
+   * where its ckpt_retake() lies, if it is to be called.
+   */
+  async request(
+    pidfd: number,
+    to: { pid: number; cookie: bigint; retake?: bigint },
+  ): Promise<boolean> {
+    const { pid, cookie, retake = 0n } = to;
+    const result = await this.#library.symbols.ckpt_helper_request(pidfd, pid, cookie, retake);
     return result !== Errno.AGAIN && checked("rt_tgsigqueueinfo", result) === 0;
   }
 

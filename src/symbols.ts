@@ -14,6 +14,12 @@ interface Section {
   link: number;
 }
 
+/** The text that begins there, "" when nothing ends it. */
+function nameAt(names: Uint8Array, start: number): string {
+  const end = names.indexOf(0, start);
+  return new TextDecoder().decode(names.subarray(start, Math.max(start, end)));
+}
+
 /** The functions of an ELF file, from .symtab or else .dynsym. Everything in it is checked against its size. */
 export class Symbols {
   readonly #file: Deno.FsFile;
@@ -58,9 +64,19 @@ export class Symbols {
         if (!FUNCTION_TYPES.includes(symbols.getUint8(at + 4) & 15)) continue;
         const start = symbols.getBigUint64(at + 8, true);
         if (address < start || address >= start + symbols.getBigUint64(at + 16, true)) continue;
-        const name = symbols.getUint32(at, true);
-        const end = names.indexOf(0, name);
-        if (end > name) return new TextDecoder().decode(names.subarray(name, end));
+        const name = nameAt(names, symbols.getUint32(at, true));
+        if (name) return name;
+      }
+    }
+  }
+
+  /** The address of a function, undefined when there is none of that name. */
+  addressOf(name: string): bigint | undefined {
+    for (const { symbols, names } of this.#tables) {
+      for (let at = 0; at + SYMBOL_SIZE <= symbols.byteLength; at += SYMBOL_SIZE) {
+        if (nameAt(names, symbols.getUint32(at, true)) === name) {
+          return symbols.getBigUint64(at + 8, true);
+        }
       }
     }
   }

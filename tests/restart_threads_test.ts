@@ -128,3 +128,16 @@ Deno.test("a program whose main thread has ended is found, saved on request and 
   await target.send("go\n");
   await target.succeed();
 });
+
+Deno.test("checkpoint() by request is answered after pthread_cancel has taken the control signal", async () => {
+  await using dir = await TempDir.make();
+  await using target = Target.launch([built("tests/thread_churn")], { dir: dir.join("ckpt") });
+  await target.waitFor("READY\n");
+  await using job = await attach(target.pid);
+  await job.checkpoint(); // by the next one, it has been called in any case
+  const image = await job.checkpoint();
+  await target.kill();
+  await using again = Target.restart(image.path);
+  await again.send("go\n");
+  await again.succeed();
+});

@@ -33,8 +33,10 @@ CKPT_HELPER_API int32_t ckpt_helper_open_process(int32_t pid);
 
 /* Queues the control signal with `cookie` to the main thread of the process that `pidfd` refers to, or to
  * another when that has ended. Nothing is done while one is waiting there. -EAGAIN: it has no handler for it
- * at present. Blocks for half a second when the thread cannot be stopped. */
-CKPT_HELPER_API int32_t ckpt_helper_request(int32_t pidfd, int32_t pid, uint64_t cookie);
+ * at present. `retake`: 0, or
+ * the address of its ckpt_retake(), which is to take the signal back from libc. Blocks for half a second when
+ * the thread cannot be stopped. */
+CKPT_HELPER_API int32_t ckpt_helper_request(int32_t pidfd, int32_t pid, uint64_t cookie, uint64_t retake);
 
 /* Sends an ordinary signal. */
 CKPT_HELPER_API int32_t ckpt_helper_kill(int32_t pidfd, int32_t signal);

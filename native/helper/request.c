@@ -15,6 +15,7 @@
 #include <string.h>
 #include <sys/ptrace.h>
 #include <sys/syscall.h>
+#include <sys/user.h>
 #include <sys/wait.h>
 #include <time.h>
 #include <unistd.h>
@@ -35,6 +36,7 @@ enum {
 struct target {
   pid_t pid, tid;
   uint64_t cookie;
+  uint64_t retake; /* address of ckpt_retake() in there, or 0 */
   int32_t result;
 };
 
@@ -132,11 +134,33 @@ static long signal_of(int status) {
   return ours ? 0 : WSTOPSIG(status);
 }
 
+/* On to the first instruction of whatever handler gets the control signal, and from there to ckpt_retake()
+ * instead. The status of the last stop. */
+static int step_into_handler(const struct target *target, int status) {
+  struct user_regs_struct regs;
+  for (int stops = 0; stops < STEPS && status; stops++) {
+    bool there = status >> 16 == 0 && WSTOPSIG(status) == CKPT_CONTROL_SIGNAL;
+    ptrace(there ? PTRACE_SINGLESTEP : PTRACE_CONT, target->tid, NULL, signal_of(status));
+    status = wait_for_stop(target->tid);
+    if (!there || !status)
+      continue;
+    if (WSTOPSIG(status) == SIGTRAP && ptrace(PTRACE_GETREGS, target->tid, NULL, &regs) == 0) {
+      regs.rip = target->retake;
+      ptrace(PTRACE_SETREGS, target->tid, NULL, &regs);
+      return EVENT_STOP << 16; /* the trap was for us */
+    }
+    break;
+  }
+  return status;
+}
+
 /* The thread that stands still is not ready when it has just called execve(): it goes on from call to call
  * until the new program's libckpt has set its handler. */
 static void ask_until_ready(struct target *target, int status) {
   for (int step = 0; step < STEPS && status; step++) {
     target->result = look_and_queue(target);
+    if (target->result == 0 && target->retake)
+      status = step_into_handler(target, status);
     long request = target->result == -EAGAIN ? PTRACE_SYSCALL : PTRACE_DETACH;
     if (ptrace((enum __ptrace_request)request, target->tid, NULL, signal_of(status)) ||
         request == PTRACE_DETACH)
@@ -185,11 +209,11 @@ static int32_t look_for_a_while(const struct target *target) {
   return result;
 }
 
-int32_t ckpt_helper_request(int32_t pidfd, int32_t pid, uint64_t cookie) {
+int32_t ckpt_helper_request(int32_t pidfd, int32_t pid, uint64_t cookie, uint64_t retake) {
   int ended = has_ended(pidfd);
   if (ended)
     return ended < 0 ? ended : -ESRCH;
-  struct target target = {.pid = pid, .tid = choose_thread(pid), .cookie = cookie};
+  struct target target = {.pid = pid, .tid = choose_thread(pid), .cookie = cookie, .retake = retake};
   int32_t result = target.tid ? look_for_a_while(&target) : -EAGAIN;
   if (result <= 0)
     return result;

@@ -3,12 +3,14 @@
 #include <errno.h>
 
 #include "checkpoint.h"
+#include "core/sys.h"
 
 #define EXPORT __attribute__((visibility("default")))
 
 EXPORT int ckpt_enabled(void);
 EXPORT int ckpt_checkpoint(void);
 EXPORT unsigned ckpt_restarts(void);
+EXPORT void ckpt_retake(int signal, siginfo_t *info, void *frame);
 void ckpt_defer(void);
 int ckpt_allow(void);
 
@@ -18,6 +20,15 @@ int ckpt_enabled(void) {
 
 unsigned ckpt_restarts(void) {
   return ckpt_state.restarts;
+}
+
+/* Nobody in the program calls this. glibc's first pthread_cancel takes the control signal, and its handler
+ * lets our requests fall: the toolkit, which has then stopped the thread at that handler's first instruction
+ * by ptrace, lets it go on here. */
+void ckpt_retake(int signal, siginfo_t *info, void *frame) {
+  (void)frame;
+  if (ckpt_take_signal(signal) == 0)
+    sys(SYS_(rt_tgsigqueueinfo), sys(SYS_(getpid)), sys(SYS_(gettid)), signal, info);
 }
 
 /* A request like any other, queued to the calling thread by itself: the kernel's signal frame then holds the
