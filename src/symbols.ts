@@ -4,7 +4,9 @@ const SYMBOL_SIZE = 24;
 const SECTION_SIZE = 64;
 const PROGRAM_HEADER_SIZE = 56;
 const SHT_SYMTAB = 2;
+const SHT_NOTE = 7;
 const SHT_DYNSYM = 11;
+const NT_GNU_BUILD_ID = 3;
 const FUNCTION_TYPES = [2, 10]; // STT_FUNC, STT_GNU_IFUNC
 
 interface Section {
@@ -14,13 +16,21 @@ interface Section {
   link: number;
 }
 
+function isUnreadable(error: unknown): boolean {
+  return error instanceof RangeError || error instanceof Deno.errors.NotFound ||
+    error instanceof Deno.errors.PermissionDenied;
+}
+
 /** The text that begins there, "" when nothing ends it. */
 function nameAt(names: Uint8Array, start: number): string {
   const end = names.indexOf(0, start);
   return new TextDecoder().decode(names.subarray(start, Math.max(start, end)));
 }
 
-/** The functions of an ELF file, from .symtab or else .dynsym. Everything in it is checked against its size. */
+/**
+ * The functions of an ELF file, from .symtab, or else from .dynsym and what a distribution has put under
+ * /usr/lib/debug. Everything in it is checked against its size.
+ */
 export class Symbols {
   readonly #file: Deno.FsFile;
   readonly #size: number;
@@ -46,9 +56,7 @@ export class Symbols {
       await symbols.#read();
       return symbols;
     } catch (error) {
-      if (error instanceof RangeError || error instanceof Deno.errors.NotFound) return undefined;
-      if (error instanceof Deno.errors.PermissionDenied) return undefined;
-      throw error;
+      if (!isUnreadable(error)) throw error;
     }
   }
 
@@ -102,6 +110,29 @@ export class Symbols {
         symbols: new DataView(symbols.buffer),
         names: await this.#bytes(names.offset, names.size),
       });
+    }
+    if (!sections.some((section) => section.type === SHT_SYMTAB)) {
+      for (const note of sections) if (note.type === SHT_NOTE) await this.#readDebugFile(note);
+    }
+  }
+
+  /** The symbols of the debug file that a note with a build id names. */
+  async #readDebugFile(note: Section): Promise<void> {
+    const bytes = await this.#bytes(note.offset, note.size);
+    const [nameSize, idSize, type] = new Uint32Array(bytes.slice(0, 12).buffer);
+    if (type !== NT_GNU_BUILD_ID || nameSize !== 4 || !idSize || 16 + idSize > note.size) return;
+    const id = [...bytes.subarray(16, 16 + idSize)].map((byte) =>
+      byte.toString(16).padStart(2, "0")
+    );
+    try {
+      using file = await Deno.open(
+        `/usr/lib/debug/.build-id/${id[0]}/${id.slice(1).join("")}.debug`,
+      );
+      const debug = new Symbols(file, (await file.stat()).size);
+      await debug.#read();
+      this.#tables.push(...debug.#tables);
+    } catch (error) {
+      if (!isUnreadable(error)) throw error;
     }
   }
 
