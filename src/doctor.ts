@@ -157,7 +157,9 @@ async function ptrace(): Promise<Check> {
     name: "ptrace",
     state: scope === 0 ? "ok" : "limited",
     found: `${words[scope] ?? "unknown"} (yama ${scope})`,
-    cost: scope === 0 ? "" : "gdb cannot look into a running job; checkpoints do not need it",
+    cost: scope === 0
+      ? ""
+      : "gdb cannot look into a running job, nor ckpt save whether a program is just calling exec",
   };
 }
 

@@ -5,7 +5,7 @@
  */
 import { checksum } from "../src/checksum.ts";
 import { PT_LOAD, PT_NOTE, readHeader, readProgramHeaders } from "../src/elf.ts";
-import { IMAGE, NoteType, PROLOGUE } from "../src/format.ts";
+import { IMAGE, NoteType, PROLOGUE, THREAD } from "../src/format.ts";
 
 /** A core in memory. */
 export class CoreEditor {
@@ -63,6 +63,13 @@ export class CoreEditor {
   addToImage(field: string, value: bigint): void {
     const at = this.note(NoteType.IMAGE) + place(IMAGE, field);
     this.#view.setBigInt64(at, this.#view.getBigInt64(at, true) + value, true);
+  }
+
+  /** Changes 32 bits of a thread's field. */
+  setThread(index: number, field: string, value: number, from = 0): void {
+    const threads = this.note(NoteType.THREADS);
+    const size = this.#view.getUint32(threads + 4, true);
+    this.#view.setUint32(threads + 8 + index * size + place(THREAD, field) + from, value, true);
   }
 
   async save(): Promise<void> {

@@ -13,7 +13,7 @@ async function survives(
   await using target = Target.launch(command(stop), { dir: dir.join("ckpt"), as });
   await using job = await attach(target.pid);
   const images = [];
-  while (images.length < wanted) images.push((await job.checkpoint()).path);
+  while (images.length < wanted) images.push((await job.checkpoint({ timeout: "60s" })).path);
   assertEquals(target.stdout.text, "");
   await Deno.writeTextFile(stop, "");
   await target.waitFor("READY\n");

@@ -3,7 +3,8 @@ import { attach, Image } from "../mod.ts";
 import { join } from "@std/path";
 import { built, root, run, TempDir } from "./support.ts";
 import { roundtrips } from "./roundtrip.ts";
-import { Target } from "./target.ts";
+import { CoreEditor } from "./edit_core.ts";
+import { coreOf, Target } from "./target.ts";
 
 const cli = join(root, "cli.ts");
 
@@ -96,6 +97,35 @@ Deno.test("restart() does not keep a program on the CPUs that it was only starte
   assertEquals(cpusOf(last.programPid!), cpusOf(Deno.pid));
   await last.send("go\n");
   await last.succeed();
+});
+
+Deno.test("restart() refuses an image in which the wrong thread has ended, or in an impossible way", async () => {
+  await using dir = await TempDir.make();
+  await using target = Target.launch([built("tests/main_ended")], { dir: dir.join("ckpt") });
+  await target.waitFor("READY\n");
+  for (
+    const [index, field, value] of [
+      [1, "ended", 1],
+      [0, "ended", 2],
+      [0, "ended", 0],
+      [0, "exit_code", 9],
+      [0, "exit_code", 0x10000],
+      [0, "name", 0x20202020],
+    ] as const
+  ) {
+    const image = await target.checkpoint();
+    const core = await CoreEditor.open(coreOf(image));
+    core.setThread(index, field, value);
+    if (field === "name") {
+      for (let i = 4; i < 16; i += 4) core.setThread(index, field, value, i);
+    }
+    await core.save();
+    const { code, stderr } = await run([built("restart"), "--pid=namespace", image]);
+    assertEquals(code, 1);
+    assertMatch(stderr, new RegExp(`damaged: thread ${index}`), `${field} ${value}`);
+  }
+  await target.send("go\n");
+  await target.succeed();
 });
 
 Deno.test("a program whose main thread has ended is found, saved on request and not restarted twice", async () => {

@@ -66,6 +66,13 @@ static bool has_control_signal(const char *status, const char *set) {
   return proc_field(status, set, 16, &signals) && (signals >> (CKPT_CONTROL_SIGNAL - 1) & 1);
 }
 
+/* libc's own thread for timers takes the control signal with sigtimedwait. */
+static bool waits_for_signals(pid_t pid, pid_t tid) {
+  char path[64], call[16];
+  snprintf(path, sizeof path, "/proc/%d/task/%d/syscall", pid, tid);
+  return sys_read_file(path, call, sizeof call) > 0 && strtol(call, NULL, 10) == SYS_rt_sigtimedwait;
+}
+
 /* The main thread, or one that lives when that has ended; 0: none. */
 static pid_t choose_thread(pid_t pid) {
   char path[32], status[4096];
@@ -78,7 +85,8 @@ static pid_t choose_thread(pid_t pid) {
     return 0;
   for (struct dirent *entry; !chosen && (entry = readdir(threads));) {
     pid_t tid = (pid_t)strtol(entry->d_name, NULL, 10);
-    if (tid > 0 && read_status(pid, tid, status, sizeof status) && !has_control_signal(status, "SigBlk"))
+    if (tid > 0 && read_status(pid, tid, status, sizeof status) && !has_control_signal(status, "SigBlk") &&
+        !waits_for_signals(pid, tid))
       chosen = tid;
   }
   closedir(threads);
