@@ -106,6 +106,9 @@ interface Asked {
   end: number;
 }
 
+/** What a socket and a pidfd say of one who has ended, or called exec. */
+const GONE: number[] = [Errno.PIPE, Errno.CONNRESET, Errno.SRCH];
+
 /** One request and its answer, undefined when the other side went away without one. */
 async function converse(
   library: Library,
@@ -128,8 +131,7 @@ async function converse(
     );
     return await receiveReport(library, { connection, onProgress: options.onProgress });
   } catch (error) {
-    const gone = error instanceof NativeError &&
-      (error.errno === Errno.PIPE || error.errno === Errno.CONNRESET);
+    const gone = error instanceof NativeError && GONE.includes(error.errno);
     if (!gone) throw error;
   } finally {
     for (const fd of [connection, listener]) if (fd >= 0) library.close(fd);

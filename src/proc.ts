@@ -84,9 +84,12 @@ export async function livingThread(pid: number): Promise<string> {
 
 /** The identity of a live process, undefined when there is none. */
 export async function identify(pid: number): Promise<ProcessId | undefined> {
-  const stat = await readStat(pid);
-  if (!stat || (hasEnded(stat) && stat.threads <= 1)) return undefined;
-  return { pid, startTime: stat.startTime, bootId: await bootId() };
+  // While another thread than the main one calls exec, a process may look as if it had ended.
+  for (let look = 0; look < 3; look++) {
+    const stat = await readStat(pid);
+    if (!stat || (hasEnded(stat) && stat.threads <= 1)) continue;
+    return { pid, startTime: stat.startTime, bootId: await bootId() };
+  }
 }
 
 /** Whether that very process is alive. */

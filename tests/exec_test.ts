@@ -1,6 +1,6 @@
 import { assertEquals } from "@std/assert";
 import { attach } from "../mod.ts";
-import { built, TempDir } from "./support.ts";
+import { built, eventually, TempDir } from "./support.ts";
 import { everyone, Target } from "./target.ts";
 
 /** The command gets the path of a file that ends its turns. */
@@ -11,7 +11,7 @@ async function survives(
   await using dir = await TempDir.make();
   const stop = dir.join("stop");
   await using target = Target.launch(command(stop), { dir: dir.join("ckpt"), as });
-  await using job = await attach(target.pid);
+  await using job = await eventually("it has begun", () => attach(target.pid).catch(() => false));
   const images = [];
   while (images.length < wanted) images.push((await job.checkpoint({ timeout: "60s" })).path);
   assertEquals(target.stdout.text, "");

@@ -105,19 +105,19 @@ static int32_t look(const struct target *target) {
 
 /* ---- Asking ----------------------------------------------------------------------------------------- */
 
-static int32_t queue(const struct target *target) {
-  siginfo_t info = {.si_signo = CKPT_CONTROL_SIGNAL, .si_code = SI_QUEUE};
+static siginfo_t request_info(const struct target *target, int signal) {
+  siginfo_t info = {.si_signo = signal, .si_code = SI_QUEUE};
   info.si_pid = getpid();
   info.si_uid = getuid();
   info.si_value.sival_ptr = (void *)(uintptr_t)target->cookie; // NOLINT: a number in pointer's clothes
-  /* A process that has not been reaped keeps its id, so since has_ended() only its parent's wait() could let
-   * the id go: pidfd_send_signal would close that gap too, but it cannot name a thread before Linux 6.9. */
-  return syscall(SYS_rt_tgsigqueueinfo, target->pid, target->tid, CKPT_CONTROL_SIGNAL, &info) ? -errno : 0;
+  return info;
 }
 
-static int32_t look_and_queue(const struct target *target) {
-  int32_t result = look(target);
-  return result > 0 ? queue(target) : result;
+static int32_t queue(const struct target *target, int signal) {
+  siginfo_t info = request_info(target, signal);
+  /* A process that has not been reaped keeps its id, so since has_ended() only its parent's wait() could let
+   * the id go: pidfd_send_signal would close that gap too, but it cannot name a thread before Linux 6.9. */
+  return syscall(SYS_rt_tgsigqueueinfo, target->pid, target->tid, signal, &info) ? -errno : 0;
 }
 
 /* Until the thread stands still: the status that wait() gives, 0 when it does not. One that waits for a disk
@@ -142,38 +142,93 @@ static long signal_of(int status) {
   return ours ? 0 : WSTOPSIG(status);
 }
 
-/* On to the first instruction of whatever handler gets the control signal, and from there to ckpt_retake()
- * instead. The status of the last stop. */
-static int step_into_handler(const struct target *target, int status) {
+/* On to the first instruction of whatever handler gets the request, and from there to ckpt_retake() instead.
+ */
+static void step_into_handler(const struct target *target) {
   struct user_regs_struct regs;
-  for (int stops = 0; stops < STEPS && status; stops++) {
-    bool there = status >> 16 == 0 && WSTOPSIG(status) == CKPT_CONTROL_SIGNAL;
-    ptrace(there ? PTRACE_SINGLESTEP : PTRACE_CONT, target->tid, NULL, signal_of(status));
-    status = wait_for_stop(target->tid);
-    if (!there || !status)
-      continue;
-    if (WSTOPSIG(status) == SIGTRAP && ptrace(PTRACE_GETREGS, target->tid, NULL, &regs) == 0) {
-      regs.rip = target->retake;
-      ptrace(PTRACE_SETREGS, target->tid, NULL, &regs);
-      return EVENT_STOP << 16; /* the trap was for us */
-    }
-    break;
+  ptrace(PTRACE_SINGLESTEP, target->tid, NULL, (long)CKPT_CONTROL_SIGNAL);
+  int status = wait_for_stop(target->tid);
+  if (!status)
+    return;
+  bool there = status >> 16 == 0 && WSTOPSIG(status) == SIGTRAP;
+  if (there && ptrace(PTRACE_GETREGS, target->tid, NULL, &regs) == 0) {
+    regs.rip = target->retake;
+    ptrace(PTRACE_SETREGS, target->tid, NULL, &regs);
   }
-  return status;
+  ptrace(PTRACE_DETACH, target->tid, NULL, there ? 0 : signal_of(status));
+}
+
+/* Another thread may call execve() at any time, which ends the one that stands still and gives its id to the
+ * new program. So what is sent to that id is a signal that does nothing there; when this thread is about to
+ * get it, it becomes the request. 0: none that is not blocked. */
+static int choose_carrier(const struct target *target) {
+  static const int carriers[] = {SIGURG, SIGWINCH, SIGCHLD};
+  char status[4096];
+  uint64_t blocked = 0;
+  if (!read_status(target->pid, target->tid, status, sizeof status) ||
+      !proc_field(status, "SigBlk", 16, &blocked))
+    return 0;
+  for (size_t i = 0; i < sizeof carriers / sizeof *carriers; i++)
+    if (!(blocked >> (carriers[i] - 1) & 1))
+      return carriers[i];
+  return 0;
+}
+
+static bool carries(const struct target *target, int carrier, int status) {
+  siginfo_t info;
+  return status >> 16 == 0 && WSTOPSIG(status) == carrier &&
+         ptrace(PTRACE_GETSIGINFO, target->tid, NULL, &info) == 0 && info.si_code == SI_QUEUE &&
+         (uintptr_t)info.si_value.sival_ptr == target->cookie;
+}
+
+/* A thread that blocks all of those cannot be asked in this way. */
+static int32_t ask_by_id(struct target *target, int status) {
+  int32_t result = queue(target, CKPT_CONTROL_SIGNAL);
+  ptrace(PTRACE_DETACH, target->tid, NULL, signal_of(status));
+  return result;
+}
+
+/* Lets the thread go with the request as the next that it sees: 0 or -EAGAIN, *status then being its last
+ * stop. */
+static int32_t hand_over(struct target *target, int *status) {
+  int carrier = choose_carrier(target);
+  siginfo_t request = request_info(target, CKPT_CONTROL_SIGNAL);
+  if (!carrier)
+    return ask_by_id(target, *status);
+  if (queue(target, carrier) < 0)
+    return -EAGAIN;
+  for (int stops = 0; stops < STEPS && *status && !carries(target, carrier, *status); stops++) {
+    ptrace(PTRACE_CONT, target->tid, NULL, signal_of(*status));
+    *status = wait_for_stop(target->tid);
+  }
+  if (*status && look(target) > 0 && ptrace(PTRACE_SETSIGINFO, target->tid, NULL, &request) == 0) {
+    if (target->retake)
+      step_into_handler(target);
+    else
+      ptrace(PTRACE_DETACH, target->tid, NULL, (long)CKPT_CONTROL_SIGNAL);
+    return 0;
+  }
+  if (*status)
+    *status = EVENT_STOP << 16; /* the carrier goes nowhere */
+  return -EAGAIN;
 }
 
 /* The thread that stands still is not ready when it has just called execve(): it goes on from call to call
  * until the new program's libckpt has set its handler. */
 static void ask_until_ready(struct target *target, int status) {
   for (int step = 0; step < STEPS && status; step++) {
-    target->result = look_and_queue(target);
-    if (target->result == 0 && target->retake)
-      status = step_into_handler(target, status);
-    long request = target->result == -EAGAIN ? PTRACE_SYSCALL : PTRACE_DETACH;
-    if (ptrace((enum __ptrace_request)request, target->tid, NULL, signal_of(status)) ||
-        request == PTRACE_DETACH)
-      return;
-    status = wait_for_stop(target->tid);
+    target->result = look(target);
+    if (target->result > 0) {
+      target->result = hand_over(target, &status);
+      if (target->result != -EAGAIN)
+        return;
+    }
+    if (target->result != -EAGAIN)
+      break;
+    if (status) {
+      ptrace(PTRACE_SYSCALL, target->tid, NULL, signal_of(status));
+      status = wait_for_stop(target->tid);
+    }
   }
   if (status)
     ptrace(PTRACE_DETACH, target->tid, NULL, signal_of(status));
@@ -226,5 +281,8 @@ int32_t ckpt_helper_request(int32_t pidfd, int32_t pid, uint64_t cookie, uint64_
   if (result <= 0)
     return result;
   result = ask_by_helper(&target);
-  return result == -EPERM ? look_and_queue(&target) : result;
+  if (result != -EPERM)
+    return result;
+  result = look(&target);
+  return result > 0 ? queue(&target, CKPT_CONTROL_SIGNAL) : result;
 }

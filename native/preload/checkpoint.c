@@ -165,13 +165,14 @@ static bool is_own(const siginfo_t *info, int value) {
 
 /* The one who looks for waiting requests looks again by itself. */
 void ckpt_queue_again(const siginfo_t *info) {
-  if (!is_own(info, SELF_LOOK))
+  if (!is_own(info, SELF_LOOK) && ckpt_take_signal(CKPT_CONTROL_SIGNAL) == 0)
     sys(SYS_(rt_tgsigqueueinfo), sys(SYS_(getpid)), sys(SYS_(gettid)), CKPT_CONTROL_SIGNAL, info);
 }
 
-/* Both run on the program's stack, of which they must take little. */
+/* The first pthread_cancel may have taken the signal. Both run on the program's stack, of which they must
+ * take little. */
 void ckpt_look_late(void) {
-  if (__atomic_exchange_n(&ckpt_late, 0, __ATOMIC_SEQ_CST))
+  if (__atomic_exchange_n(&ckpt_late, 0, __ATOMIC_SEQ_CST) && ckpt_take_signal(CKPT_CONTROL_SIGNAL) == 0)
     sys(SYS_(rt_tgsigqueueinfo), sys(SYS_(getpid)), sys(SYS_(gettid)), CKPT_CONTROL_SIGNAL,
         &ckpt_state.late_info);
 }

@@ -13,7 +13,7 @@
 enum { MAKERS = 3, STACK = 16384 };
 
 static bool stop;
-static sem_t detached_ends[MAKERS];
+static sem_t detached_ends[MAKERS], begun;
 static unsigned long sums[MAKERS], wanted[MAKERS];
 
 static void add(unsigned long maker, unsigned long value) {
@@ -85,6 +85,7 @@ static void *make(void *argument) {
   for (unsigned long turn = 0; !__atomic_load_n(&stop, __ATOMIC_ACQUIRE); turn++) {
     struct task task = {.maker = maker, .value = next_number(&state) >> 8};
     unsigned long kind = turn % 5;
+    CHECK(turn != 5 || sem_post(&begun) == 0);
     pthread_t thread;
     void *result;
     wanted[maker] += task.value;
@@ -110,10 +111,13 @@ static void *make(void *argument) {
 
 int main(void) {
   pthread_t makers[MAKERS];
+  CHECK(sem_init(&begun, 0, 0) == 0);
   for (unsigned long i = 0; i < MAKERS; i++) {
     CHECK(sem_init(&detached_ends[i], 0, 0) == 0);
     CHECK(pthread_create(&makers[i], NULL, make, (void *)i) == 0);
   }
+  for (int i = 0; i < MAKERS; i++)
+    CHECK(sem_wait(&begun) == 0);
   ready();
   wait_for_go();
   __atomic_store_n(&stop, true, __ATOMIC_RELEASE);
