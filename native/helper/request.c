@@ -27,8 +27,9 @@
 
 enum {
   STACK = 64 << 10,
-  WAITS = 5000,    /* of some 70 us for a thread to stand still */
-  STEPS = 4096,    /* from call to call, until a new program is ready */
+  WAITS = 5000, /* of some 70 us for a thread to stand still */
+  STEPS = 4096, /* from call to call, until a new program is ready */
+  REFUSALS = 10,
   LOADS = 100,     /* of some 100 us for it to be so by itself */
   EVENT_STOP = 128 /* PTRACE_EVENT_STOP */
 };
@@ -181,8 +182,12 @@ static bool carries(const struct target *target, int carrier, int status) {
          (uintptr_t)info.si_value.sival_ptr == target->cookie;
 }
 
-/* A thread that blocks all of those cannot be asked in this way. */
-static int32_t ask_by_id(struct target *target, int status) {
+/* A thread that blocks all of those cannot be asked in this way. One that blocks the control signal, too, is
+ * in libc's pthread_create() for a moment. */
+static int32_t ask_by_id(const struct target *target, int status) {
+  char text[4096];
+  if (!read_status(target->pid, target->tid, text, sizeof text) || has_control_signal(text, "SigBlk"))
+    return -EAGAIN;
   int32_t result = queue(target, CKPT_CONTROL_SIGNAL);
   ptrace(PTRACE_DETACH, target->tid, NULL, signal_of(status));
   return result;
@@ -280,7 +285,12 @@ int32_t ckpt_helper_request(int32_t pidfd, int32_t pid, uint64_t cookie, uint64_
   int32_t result = target.tid ? look_for_a_while(&target) : -EAGAIN;
   if (result <= 0)
     return result;
-  result = ask_by_helper(&target);
+  /* A thread that another one's exec is just ending may not be stopped either. */
+  result = -EPERM;
+  for (int i = 0; i < REFUSALS && result == -EPERM; i++) {
+    nanosleep(&(struct timespec){.tv_nsec = i ? 200000 : 0}, NULL);
+    result = ask_by_helper(&target);
+  }
   if (result != -EPERM)
     return result;
   result = look(&target);
