@@ -12,6 +12,7 @@ import {
   readStatus,
 } from "./proc.ts";
 import { Symbols } from "./symbols.ts";
+import { filePatterns, type WithFiles } from "./with_files.ts";
 
 /** How far a checkpoint is. */
 export interface Progress {
@@ -44,6 +45,8 @@ export interface RequestOptions {
   kill?: boolean;
   /** Milliseconds to wait for it to answer and then for its threads to stop. */
   timeout?: number;
+  /** Of which open files it carries the contents. */
+  withFiles?: WithFiles;
   /** Called while the image is written. */
   onProgress?: (progress: Progress) => void;
 }
@@ -127,6 +130,7 @@ async function converse(
         op: RequestOp.CHECKPOINT,
         flags: options.kill ? RequestFlag.KILL : 0,
         timeout_ms: Math.ceil(options.timeout ?? 0),
+        files: new TextEncoder().encode(filePatterns(options.withFiles)),
       }),
     );
     return await receiveReport(library, { connection, onProgress: options.onProgress });

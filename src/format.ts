@@ -391,6 +391,7 @@ export const REQUEST = new Struct("ckpt_request", {
   op: "u32",
   flags: "u32",
   timeout_ms: "u32",
+  files: "bytes1024",
 });
 
 /** struct ckpt_report. */

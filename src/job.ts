@@ -8,6 +8,7 @@ import { Keeper, type KeepOptions } from "./keeper.ts";
 import { isProcess, type ProcessId } from "./proc.ts";
 import { waitUntilReady } from "./ready.ts";
 import { sendSignal, Watch } from "./watch.ts";
+import type { WithFiles } from "./with_files.ts";
 
 /** How a program ended. */
 export interface Status {
@@ -28,6 +29,11 @@ export interface CheckpointOptions {
    * they cannot. What the job was launched with, or else 10 s, when not given.
    */
   timeout?: Duration;
+  /**
+   * Of which open files the image carries the contents, to be used when they are gone or changed on restart. As
+   * the program was launched when not given.
+   */
+  withFiles?: WithFiles;
   /** Called while the image is written. */
   onProgress?: (progress: Progress) => void;
 }

@@ -8,6 +8,7 @@ import { checkKeepOptions, type KeepOptions } from "./keeper.ts";
 import { output } from "./paths.ts";
 import { bootId, readStat } from "./proc.ts";
 import { checkProgram, findProgram } from "./program.ts";
+import { filePatterns, type WithFiles } from "./with_files.ts";
 
 /** Where a stream of a program leads. */
 export type Stream = "inherit" | "piped" | "null";
@@ -29,6 +30,8 @@ export interface LaunchOptions extends KeepOptions {
   env?: Record<string, string>;
   /** Whether its environment has nothing else. */
   clearEnv?: boolean;
+  /** Of which open files every image carries the contents, none when not given. */
+  withFiles?: WithFiles;
   /** Its input, `inherit` when not given. */
   stdin?: Stream;
   /** Its output, `inherit` when not given. */
@@ -63,6 +66,7 @@ export async function launch(command: string[], options: LaunchOptions = {}): Pr
   if (name === undefined) throw new TypeError("Cannot run nothing: name a program");
   checkKeepOptions(options);
   const timeout = timeoutVariable(options.timeout);
+  filePatterns(options.withFiles);
   const inherited = options.clearEnv ? {} : Deno.env.toObject();
   const env = { ...inherited, ...options.env };
   const cwd = resolve(options.cwd ?? ".");
@@ -92,6 +96,9 @@ export async function launch(command: string[], options: LaunchOptions = {}): Pr
         ...env,
         ...(jobName === undefined ? {} : { CKPT_NAME: jobName }),
         ...timeout,
+        ...(options.withFiles === undefined
+          ? {}
+          : { CKPT_WITH_FILES: filePatterns(options.withFiles) }),
         CKPT_DIR: directory,
         LD_PRELOAD: preload(env.LD_PRELOAD),
       },

@@ -28,7 +28,7 @@ export interface RestartOptions extends KeepOptions {
    * `new` ones, or what works best (`auto`, the default).
    */
   pid?: "auto" | "same" | "namespace" | "new";
-  /** Files that have grown since: cut back (`rewind`, the default), left (`keep`), or an error (`strict`). */
+  /** Files that have grown, or differ from what the image carries: as they were (`rewind`, the default), left (`keep`), or an error (`strict`). */
   files?: "rewind" | "keep" | "strict";
   /**
    * The clocks that count from the boot (CLOCK_MONOTONIC, CLOCK_BOOTTIME): they go on from the checkpoint where

@@ -69,14 +69,15 @@ export class Struct<const T extends Record<string, FieldType>> {
     ) as Fields<T>;
   }
 
-  /** Encodes numbers; fields that are not given are zero. */
-  encode(values: { [K in keyof T]?: number | bigint }): Uint8Array<ArrayBuffer> {
+  /** Encodes numbers and bytes, which must fit; what is not given is zero. */
+  encode(values: { [K in keyof T]?: number | bigint | Uint8Array }): Uint8Array<ArrayBuffer> {
     const bytes = new Uint8Array(this.size);
     const data = new DataView(bytes.buffer);
     for (const { name, size, offset } of this.places) {
       const value = values[name];
       if (value === undefined) continue;
-      if (size === 8) data.setBigUint64(offset, BigInt(value), true);
+      if (value instanceof Uint8Array) bytes.set(value.subarray(0, size), offset);
+      else if (size === 8) data.setBigUint64(offset, BigInt(value), true);
       else data.setUint32(offset, Number(value), true);
     }
     return bytes;

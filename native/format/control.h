@@ -25,12 +25,15 @@ enum ckpt_request_flag {
       1u << 0, /* the process kills itself once the image is on disk: nothing runs on past it */
 };
 
+#define CKPT_PATTERNS_MAX 1024
 struct ckpt_request {
   uint32_t size;
   uint32_t version;
   uint32_t op;
   uint32_t flags;
   uint32_t timeout_ms; /* for what has to be waited for; 0: the program's own, CKPT_TIMEOUT */
+  char files[CKPT_PATTERNS_MAX]; /* of which open files the contents are carried, as in CKPT_WITH_FILES;
+                                    empty: as that says */
 };
 
 enum ckpt_report_kind { CKPT_REPORT_PROGRESS = 1, CKPT_REPORT_DONE = 2, CKPT_REPORT_FAILED = 3 };

@@ -1,9 +1,11 @@
-/* files/ beside the core: contents of open files that have no name any more. */
+/* files/ beside the core: contents of open files that have no name any more, or that the image is to carry.
+ */
 #include <errno.h>
 #include <fcntl.h>
 #include <sys/stat.h>
 
 #include "checkpoint.h"
+#include "core/glob.h"
 #include "core/sys.h"
 #include "core/text.h"
 
@@ -55,7 +57,7 @@ static long carry(struct checkpoint *c, int dir, struct ckpt_file *file, int fd,
   text_format(&text, "%u", (uint64_t)(file - (struct ckpt_file *)c->files.entries));
   long from = open_again(fd);
   if (from < 0)
-    return fail(c, from, "descriptor %d: the deleted file %s cannot be read: %s", (int64_t)fd,
+    return fail(c, from, "descriptor %d: %s cannot be read, to be carried in the image: %s", (int64_t)fd,
                 string_at(c, file->path), text_errno(from));
   long to = sys(SYS_(openat), dir, name, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0600);
   long result = to < 0 ? to : copy((int)from, (int)to, file->size, buffer);
@@ -70,6 +72,14 @@ static long carry(struct checkpoint *c, int dir, struct ckpt_file *file, int fd,
   return offset < 0 ? offset : 0;
 }
 
+static bool is_wanted(const struct checkpoint *c, const struct ckpt_file *file) {
+  const char *patterns = c->request.files[0] ? c->request.files : ckpt_state.with_files;
+  if (file->flags & CKPT_FILE_CARRIED)
+    return false;
+  return file->flags & CKPT_FILE_DELETED ||
+         (S_ISREG(file->mode) && glob_any(patterns, string_at(c, file->path)));
+}
+
 long write_files(struct checkpoint *c) {
   const struct ckpt_description *descriptions = c->descriptions.entries;
   const struct ckpt_descriptor *descriptors = c->descriptors.entries, *in_flight = c->in_flight.entries;
@@ -81,7 +91,7 @@ long write_files(struct checkpoint *c) {
         i < c->descriptors.count ? &descriptors[i] : &in_flight[i - c->descriptors.count];
     uint32_t index = descriptions[holder->description].file;
     struct ckpt_file *file = index ? &files[index - 1] : NULL;
-    if (!file || !(file->flags & CKPT_FILE_DELETED) || (file->flags & CKPT_FILE_CARRIED))
+    if (!file || !is_wanted(c, file))
       continue;
     if (dir < 0) {
       buffer = arena_take(&c->arena, BUFFER);

@@ -73,6 +73,13 @@ static void use_name(const char *value) {
     complain("CKPT_NAME must be a file name that does not begin with a dot", value, "PROGRAM-PID is used");
 }
 
+static void use_with_files(const char *value) {
+  if (strlen(value) < sizeof ckpt_state.with_files)
+    text_copy(ckpt_state.with_files, sizeof ckpt_state.with_files, value);
+  else
+    complain("CKPT_WITH_FILES", "it has more than 1023 bytes", "no files are carried");
+}
+
 /* Relative directories are meant from where the program started, whatever it does to its cwd later. */
 static void use_dir(const char *value) {
   struct text dir = text_in(ckpt_state.dir, sizeof ckpt_state.dir);
@@ -95,7 +102,8 @@ static void use_variable(const char *variable) {
   } known[] = {{"CKPT_DIR=", use_dir},
                {"CKPT_NAME=", use_name},
                {"CKPT_SIGNAL=", use_signal},
-               {"CKPT_TIMEOUT=", use_timeout}};
+               {"CKPT_TIMEOUT=", use_timeout},
+               {"CKPT_WITH_FILES=", use_with_files}};
   for (size_t i = 0; i < sizeof known / sizeof known[0]; i++)
     if (text_starts(variable, known[i].name) && variable[strlen(known[i].name)])
       known[i].use(variable + strlen(known[i].name));

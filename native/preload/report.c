@@ -41,6 +41,7 @@ static long receive_request(int fd, uint64_t cookie, struct ckpt_request *reques
     return result;
   bool known = result >= (long)sizeof *request && request->version == CKPT_CONTROL_VERSION &&
                request->op == CKPT_REQUEST_CHECKPOINT;
+  request->files[sizeof request->files - 1] = 0;
   return known ? 0 : -EINVAL;
 }
 

@@ -38,6 +38,7 @@ struct state {
   char dir[CKPT_PATH_MAX]; /* CKPT_DIR, absolute */
   char name[256];          /* CKPT_NAME, or empty for PROGRAM-PID */
   char program[256];
+  char with_files[CKPT_PATTERNS_MAX]; /* CKPT_WITH_FILES */
   struct ckpt_resume resume;
   struct context context;
   uint32_t parked;   /* threads that stand in ckpt_park */

@@ -7,32 +7,50 @@
 #include <string.h>
 #include <unistd.h>
 
-#include "core/sys.h"
-#include "core/text.h"
 #include "moves.h"
 #include "say.h"
 
-/* ---- Checks ------------------------------------------------------------------------------------------- */
-
-int carried_path(const struct image *image, const struct place *place, const struct ckpt_file *file,
-                 char path[PATH_MAX]) {
-  const char *slash = strrchr(place->core, '/');
-  int n = snprintf(path, PATH_MAX, "%.*s/files/%s", (int)(slash - place->core), place->core,
-                   image_string(image, file->carried));
-  return n < PATH_MAX ? 0 : -1;
-}
-
-static void check_carried(const struct image *image, const struct place *place,
-                          const struct ckpt_file *file) {
+int carried_open(const struct image *image, const struct place *place, const struct ckpt_file *file) {
+  const char *of = image_string(image, file->path);
   char path[PATH_MAX];
   struct stat st;
-  if (carried_path(image, place, file, path) < 0)
-    say_problem("%s: its path is too long", place->image);
-  else if (stat(path, &st) < 0)
-    say_problem("%s, the image's copy of %s: %s", path, image_string(image, file->path), strerror(errno));
-  else if (!S_ISREG(st.st_mode) || (uint64_t)st.st_size != file->size)
-    say_problem("%s, the image's copy of %s, has another size than when it was saved", path,
-                image_string(image, file->path));
+  int directory = (int)(strrchr(place->core, '/') - place->core);
+  if (snprintf(path, sizeof path, "%.*s/files/%s", directory, place->core,
+               image_string(image, file->carried)) >= (int)sizeof path)
+    return say_problem("%s: its path is too long", place->image);
+  int fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK | O_NOCTTY);
+  if (fd < 0 || fstat(fd, &st) < 0) {
+    say_problem("%s, the image's copy of %s: %s", path, of, strerror(errno));
+  } else if (!S_ISREG(st.st_mode) || (uint64_t)st.st_size != file->size) {
+    say_problem("%s, the image's copy of %s, has another size than when it was saved", path, of);
+  } else {
+    return fd;
+  }
+  if (fd >= 0)
+    close(fd);
+  return -1;
+}
+
+static bool check_carried(const struct image *image, const struct place *place,
+                          const struct ckpt_file *file) {
+  int fd = carried_open(image, place, file);
+  return fd >= 0 && close(fd) == 0;
+}
+
+/* What is checked, and what comes of it. */
+struct checking {
+  struct image *image;
+  const struct place *place;
+  enum files_mode mode;
+  struct changes *changes;
+};
+
+static void add_change(const struct checking *checking, const struct ckpt_file *file, enum change_way way) {
+  checking->changes->list[checking->changes->count++] = (struct change){
+      .way = way,
+      .file = file,
+      .path = image_string(checking->image, file->path),
+  };
 }
 
 static bool is_open_for_writing(const struct image *image, uint32_t file) {
@@ -46,185 +64,119 @@ static int64_t mtime_ns(const struct stat *st) {
   return st->st_mtim.tv_sec * 1000000000 + st->st_mtim.tv_nsec;
 }
 
-static void check_written(const struct image *image, uint32_t index, const struct stat *st,
-                          const struct options *options, struct cuts *cuts) {
-  const struct ckpt_file *file = &image->files[index];
-  const char *path = image_string(image, file->path);
-  uint64_t size = (uint64_t)st->st_size;
-  if (size < file->size) {
-    say_problem("%s has %llu bytes and had %llu: it must not be shorter than when it was saved", path,
-                (unsigned long long)size, (unsigned long long)file->size);
+static void check_grown(const struct checking *checking, const struct ckpt_file *file,
+                        const struct stat *st) {
+  const char *path = image_string(checking->image, file->path);
+  unsigned long long size = (unsigned long long)st->st_size, before = file->size;
+  uint32_t index = (uint32_t)(file - checking->image->files);
+  if (size < before)
+    say_problem("%s has %llu bytes and had %llu: it must not be shorter than when it was saved", path, size,
+                before);
+  else if (size == before || !is_open_for_writing(checking->image, index))
     return;
-  }
-  if (size == file->size || !is_open_for_writing(image, index))
-    return;
-  if (options->files == FILES_STRICT)
+  else if (checking->mode == FILES_STRICT)
     say_problem(
         "%s has grown from %llu to %llu bytes since: --files=rewind cuts it back, --files=keep leaves it",
-        path, (unsigned long long)file->size, (unsigned long long)size);
-  if (options->files == FILES_REWIND)
-    cuts->list[cuts->count++] = (struct cut){.path = path, .size = file->size};
+        path, before, size);
+  else if (checking->mode == FILES_REWIND)
+    add_change(checking, file, CHANGE_CUT);
+}
+
+/* Byte by byte: a write through a mapping, or in the clock's tick of the checkpoint, leaves the time alone.
+ */
+static bool is_as_carried(const struct checking *checking, const struct ckpt_file *file,
+                          const struct stat *st) {
+  if ((uint64_t)st->st_size != file->size)
+    return false;
+  int carried = carried_open(checking->image, checking->place, file);
+  int now = open(image_string(checking->image, file->path), O_RDONLY | O_CLOEXEC | O_NONBLOCK | O_NOCTTY);
+  bool same = carried >= 0 && now >= 0 && same_contents(carried, now, file->size);
+  if (now >= 0)
+    close(now);
+  if (carried >= 0)
+    close(carried);
+  return same;
+}
+
+static void check_written(const struct checking *checking, const struct ckpt_file *file,
+                          const struct stat *st) {
+  if (!(file->flags & CKPT_FILE_CARRIED) || checking->mode == FILES_KEEP)
+    check_grown(checking, file, st);
+  else if (is_as_carried(checking, file, st))
+    return;
+  else if (checking->mode == FILES_STRICT)
+    say_problem("%s has been modified since: --files=rewind writes what the image carries, --files=keep "
+                "leaves it",
+                image_string(checking->image, file->path));
+  else if (check_carried(checking->image, checking->place, file))
+    add_change(checking, file, CHANGE_BACK);
 }
 
 /* Whoever names another file (--map) means it, and a copy has another time; but memory over a file of another
  * size is not what it was. */
-static void check_read(const struct ckpt_file *file, const char *path, const struct stat *st) {
+static void check_read(const struct checking *checking, struct ckpt_file *file, const struct stat *st) {
+  const char *path = image_string(checking->image, file->path);
   bool moved = file->flags & FILE_MOVED;
-  if ((uint64_t)st->st_size != file->size && !(moved && !(file->flags & CKPT_FILE_MAPPED)))
+  bool resized = (uint64_t)st->st_size != file->size && !(moved && !(file->flags & CKPT_FILE_MAPPED));
+  bool touched = mtime_ns(st) != file->mtime_ns && !moved;
+  if (!resized && !touched)
+    return;
+  if ((file->flags & CKPT_FILE_CARRIED) && checking->mode != FILES_STRICT) {
+    if (check_carried(checking->image, checking->place, file))
+      say_warning("%s has changed since: the program goes on with the image's copy of it", path);
+    file->flags |= CKPT_FILE_DELETED;
+  } else if (resized) {
     say_problem("%s has %llu bytes and had %llu when it was saved: put the old one back", path,
                 (unsigned long long)st->st_size, (unsigned long long)file->size);
-  else if (mtime_ns(st) != file->mtime_ns && !moved)
+  } else {
     say_problem("%s has been modified since it was saved: put the old one back", path);
+  }
 }
 
-static void check_file(const struct image *image, uint32_t index, const struct options *options,
-                       struct cuts *cuts) {
-  const struct ckpt_file *file = &image->files[index];
-  const char *path = image_string(image, file->path);
+static void check_gone(const struct checking *checking, const struct ckpt_file *file, int error) {
+  bool again = error == ENOENT && (file->flags & CKPT_FILE_CARRIED) && checking->mode != FILES_STRICT;
+  if (!again)
+    say_problem("%s, which the program had %s: %s", image_string(checking->image, file->path),
+                file->flags & CKPT_FILE_OPEN ? "open" : "mapped", strerror(error));
+  else if (check_carried(checking->image, checking->place, file))
+    add_change(checking, file, CHANGE_AGAIN);
+}
+
+static void check_file(const struct checking *checking, struct ckpt_file *file) {
+  const char *path = image_string(checking->image, file->path);
   struct stat st;
   if (stat(path, &st) < 0) {
-    say_problem("%s, which the program had %s: %s", path, file->flags & CKPT_FILE_OPEN ? "open" : "mapped",
-                strerror(errno));
-    return;
-  }
-  if ((st.st_mode & S_IFMT) != (file->mode & S_IFMT)) {
+    check_gone(checking, file, errno);
+  } else if ((st.st_mode & S_IFMT) != (file->mode & S_IFMT)) {
     say_problem("%s is another kind of file than when it was saved", path);
   } else if (S_ISCHR(st.st_mode) || S_ISBLK(st.st_mode)) {
     if (st.st_rdev != file->rdev)
       say_problem("%s is another device than when it was saved", path);
   } else if (S_ISREG(st.st_mode)) {
     if (file->flags & CKPT_FILE_WRITTEN)
-      check_written(image, index, &st, options, cuts);
+      check_written(checking, file, &st);
     else
-      check_read(file, path, &st);
+      check_read(checking, file, &st);
   }
 }
 
-void check_files(const struct image *image, const struct place *place, const struct options *options,
-                 struct cuts *cuts) {
-  *cuts = (struct cuts){.list = calloc((size_t)image->files_count + 1, sizeof *cuts->list)};
-  if (!cuts->list) {
+void check_files(struct image *image, const struct place *place, const struct options *options,
+                 struct changes *changes) {
+  struct checking checking = {image, place, options->files, changes};
+  *changes = (struct changes){.list = calloc((size_t)image->files_count + 1, sizeof *changes->list)};
+  if (!changes->list) {
     say_problem("not enough memory");
     return;
   }
   for (uint32_t i = 0; i < image->files_count; i++) {
-    const struct ckpt_file *file = &image->files[i];
+    struct ckpt_file *file = &image->files[i];
     if (!(file->flags & (CKPT_FILE_MAPPED | CKPT_FILE_OPEN)) || file->flags & CKPT_FILE_MEMORY)
       continue;
     if (!(file->flags & CKPT_FILE_DELETED))
-      check_file(image, i, options, cuts);
+      check_file(&checking, file);
     else if (file->flags & CKPT_FILE_CARRIED)
       check_carried(image, place, file);
     else
       say_problem("%s had been deleted and is not in the image", image_string(image, file->path));
   }
-}
-
-/* ---- Copying ------------------------------------------------------------------------------------------ */
-
-static int copy_data(int in, int out, uint64_t at, uint64_t end, uint64_t from) {
-  static char buffer[1 << 16];
-  while (at < end) {
-    size_t want = end - at < sizeof buffer ? (size_t)(end - at) : sizeof buffer;
-    long n = sys_pread_full(in, buffer, want, at);
-    if (n <= 0)
-      return n < 0 ? (int)n : -EIO;
-    long error = sys_pwrite_full(out, buffer, (size_t)n, at - from);
-    if (error < 0)
-      return (int)error;
-    at += (uint64_t)n;
-  }
-  return 0;
-}
-
-int copy_range(int in, int out, uint64_t from, uint64_t to) {
-  uint64_t at = from;
-  while (at < to) {
-    off_t data = lseek(in, (off_t)at, SEEK_DATA);
-    if (data < 0 && errno == ENXIO)
-      break; /* only a hole is left */
-    if (data < 0)
-      data = (off_t)at; /* a file system that does not know: all of it is data */
-    off_t hole = lseek(in, data, SEEK_HOLE);
-    uint64_t end = hole < 0 || (uint64_t)hole > to ? to : (uint64_t)hole;
-    int error = copy_data(in, out, (uint64_t)data, end, from);
-    if (error < 0)
-      return error;
-    at = end;
-  }
-  return ftruncate(out, (off_t)(to - from)) < 0 ? -errno : 0;
-}
-
-/* ---- Cutting ------------------------------------------------------------------------------------------ */
-
-/* A new file beside the image, or in the directory of a bare core file. */
-static int create_kept(struct cut *cut, const struct place *place) {
-  char directory[PATH_MAX];
-  snprintf(directory, sizeof directory, "%s", place->home[0] ? place->home : place->core);
-  if (!place->home[0])
-    *strrchr(directory, '/') = 0;
-  for (int n = 1;; n++) {
-    int length = snprintf(cut->kept, sizeof cut->kept, "%s/cut-%06llu-%s-%d", directory,
-                          (unsigned long long)place->number, text_base(cut->path), n);
-    if (length >= (int)sizeof cut->kept)
-      return -ENAMETOOLONG;
-    int fd = open(cut->kept, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0600);
-    if (fd >= 0 || errno != EEXIST)
-      return fd < 0 ? -errno : fd;
-  }
-}
-
-/* 1: nothing to cut any more. */
-static int keep_tail(struct cut *cut, int in, const struct place *place) {
-  struct stat st;
-  if (fstat(in, &st) < 0)
-    return -errno;
-  if ((uint64_t)st.st_size <= cut->size)
-    return 1;
-  int out = create_kept(cut, place);
-  if (out < 0)
-    return out;
-  int error = copy_range(in, out, cut->size, (uint64_t)st.st_size);
-  if (error == 0 && fsync(out) < 0)
-    error = -errno;
-  if (close(out) < 0 && error == 0)
-    error = -errno;
-  if (error < 0)
-    unlink(cut->kept);
-  return error;
-}
-
-static int keep_one(struct cut *cut, const struct place *place) {
-  int in = open(cut->path, O_RDONLY | O_CLOEXEC);
-  int error = in < 0 ? -errno : keep_tail(cut, in, place);
-  if (in >= 0)
-    close(in);
-  if (error < 0)
-    return say_problem("cannot keep what %s has grown by: %s; --files=keep leaves it as it is", cut->path,
-                       strerror(-error));
-  if (error > 0)
-    cut->kept[0] = 0;
-  return 0;
-}
-
-int cut_files(struct cuts *cuts, const struct place *place) {
-  for (uint32_t i = 0; i < cuts->count; i++) {
-    if (keep_one(&cuts->list[i], place) == 0)
-      continue;
-    while (i-- > 0)
-      if (cuts->list[i].kept[0])
-        unlink(cuts->list[i].kept);
-    return -1;
-  }
-  for (uint32_t i = 0; i < cuts->count; i++) {
-    const struct cut *cut = &cuts->list[i];
-    if (!cut->kept[0])
-      continue;
-    if (truncate(cut->path, (off_t)cut->size) < 0)
-      return say_problem("cannot cut %s back to %llu bytes: %s; --files=keep leaves it as it is", cut->path,
-                         (unsigned long long)cut->size, strerror(errno));
-    say_warning("%s had grown: cut back to %llu bytes, what was cut off is in %s", cut->path,
-                (unsigned long long)cut->size, cut->kept);
-  }
-  return 0;
 }

@@ -1,4 +1,5 @@
-/* The files that an image names: have they stayed as they were, and what is done about those that grew. */
+/* The files that an image names: have they stayed as they were, and what is done about those that have not.
+ */
 #ifndef RESTART_FILES_H
 #define RESTART_FILES_H
 
@@ -6,28 +7,44 @@
 #include "image.h"
 #include "options.h"
 
-/* A file that has grown since and is cut back. */
-struct cut {
-  const char *path;
-  uint64_t size; /* as it was */
-  char kept[PATH_MAX];
+enum change_way {
+  CHANGE_CUT,   /* it has grown: the rest is cut off */
+  CHANGE_BACK,  /* it is another now: it gets the contents that the image carries */
+  CHANGE_AGAIN, /* it is gone: it is made again with them */
 };
 
-struct cuts {
-  struct cut *list;
+/* What is done to a file outside; whatever was in it is kept beside the image. */
+struct change {
+  enum change_way way;
+  bool done;
+  const struct ckpt_file *file;
+  const char *path;
+  char kept[PATH_MAX]; /* where; "" for nothing */
+};
+
+struct changes {
+  struct change *list;
   uint32_t count;
 };
 
-void check_files(const struct image *image, const struct place *place, const struct options *options,
-                 struct cuts *cuts);
-/* Cuts all of them, after everything that is cut off is safe on disk: 0, or -1 with a problem said. */
-int cut_files(struct cuts *cuts, const struct place *place);
+/* All that is wrong, and all that is to be done. The program reads on in the image's copy of a file that only
+ * others have changed: such a one counts as deleted from then on. */
+void check_files(struct image *image, const struct place *place, const struct options *options,
+                 struct changes *changes);
+
+/* Makes those again that are gone, for the program to open: 0, or -1 with a problem said. */
+int changes_begin(struct changes *changes, const struct image *image, const struct place *place);
+/* The others, after everything that is lost by it is safe on disk: 0, or -1 with a problem said. */
+int changes_commit(struct changes *changes, const struct image *image, const struct place *place);
+/* Removes what changes_begin has made: the program does not run after all. */
+void changes_undo(struct changes *changes);
 
 /* Copies [from, to) of a file to the start of another, leaving holes where it has some: 0 or negative errno.
  */
 int copy_range(int in, int out, uint64_t from, uint64_t to);
-/* Where the contents of a carried file are: 0 or -1 when the path is too long. */
-int carried_path(const struct image *image, const struct place *place, const struct ckpt_file *file,
-                 char path[PATH_MAX]);
+/* Are the first `size` bytes of both the same? */
+bool same_contents(int a, int b, uint64_t size);
+/* Opens the contents of a carried file: a descriptor, or -1 with a problem said. */
+int carried_open(const struct image *image, const struct place *place, const struct ckpt_file *file);
 
 #endif

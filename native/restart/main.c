@@ -30,7 +30,7 @@ struct restart {
   struct options options;
   struct place place;
   struct image image;
-  struct cuts cuts;
+  struct changes changes;
   struct vdso vdso;
   struct birth birth;
   struct running running;
@@ -79,7 +79,7 @@ static bool checks_pass(struct restart *r) {
   check_unix_names(&r->image);
   check_connections(&r->image, &r->options);
   check_alive(&r->image, &r->place, &r->options);
-  check_files(&r->image, &r->place, &r->options, &r->cuts);
+  check_files(&r->image, &r->place, &r->options, &r->changes);
   check_segments(&r->image);
   vdso_prepare(&r->image, &r->vdso);
   return !say_has_problem();
@@ -127,7 +127,7 @@ static int give_birth_to(struct restart *r) {
 
 /* What changes the world outside, once the program is known to work: before it runs. */
 static int commit(struct restart *r) {
-  if (cut_files(&r->cuts, &r->place) < 0)
+  if (changes_commit(&r->changes, &r->image, &r->place) < 0)
     return -1;
   r->running.pid = r->birth.pid;
   r->running.starttime = running_starttime(r->proc, r->birth.pid);
@@ -154,8 +154,11 @@ static void let_go(struct restart *r) {
 static int run(struct restart *r) {
   int signal = 0;
   choose_group(r);
-  if (redirects_open(&r->options.redirects, &r->image) < 0 || give_birth_to(r) < 0)
+  if (redirects_open(&r->options.redirects, &r->image) < 0 ||
+      changes_begin(&r->changes, &r->image, &r->place) < 0 || give_birth_to(r) < 0) {
+    changes_undo(&r->changes);
     return fail();
+  }
   enum follow_result result = follow_until_ready(&r->image, r->socket, r->birth.pid, &signal);
   if (result == FOLLOW_ON && commit(r) < 0) {
     follow_kill(r->birth.pid);
@@ -166,6 +169,8 @@ static int run(struct restart *r) {
     if (result != FOLLOW_ON)
       running_remove(r->place.job, &r->running);
   }
+  if (result != FOLLOW_ON)
+    changes_undo(&r->changes);
   if (result == FOLLOW_CANCELLED)
     return 128 + signal;
   if (result == FOLLOW_FAILED)

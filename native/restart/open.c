@@ -90,14 +90,11 @@ int file_for_memory(struct child *child, uint32_t index, int flags) {
 static int recreate(struct child *child, uint32_t index) {
   const struct ckpt_file *file = &child->image->files[index];
   const char *path = image_string(child->image, file->path);
-  char carried[PATH_MAX];
   if (child->files_write[index] >= 0)
     return 0;
-  if (carried_path(child->image, child->place, file, carried) < 0)
-    return say_problem("%s: its path is too long", child->place->image);
-  int in = open(carried, O_RDONLY | O_CLOEXEC);
+  int in = carried_open(child->image, child->place, file);
   if (in < 0)
-    return say_problem("%s, the image's copy of %s: %s", carried, path, strerror(errno));
+    return -1;
   bool memfd = text_starts(path, MEMFD);
   int out = memfd ? make_memfd(path, file->mode & 07777, 0) : nameless(path, file->mode & 07777);
   int error = out < 0 ? -errno : copy_range(in, out, 0, file->size);

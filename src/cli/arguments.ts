@@ -13,6 +13,8 @@ export interface Grammar {
   values?: readonly string[];
   /** Options with one that may be there several times. */
   lists?: readonly string[];
+  /** Options that may have a value, and the one that stands for none. */
+  optional?: Readonly<Record<string, string>>;
   /** How many other arguments there are, at the least and at the most. */
   operands: readonly [number, number];
   /** What to name when there are too few. */
@@ -31,17 +33,18 @@ export interface Arguments {
 
 /** Reads a command's arguments. Throws a UsageError. */
 export function readArguments(args: string[], grammar: Grammar): Arguments {
-  const { flags = [], values = [], lists = [], operands: [least, most] } = grammar;
-  const known = new Set([...flags, ...values, ...lists]);
+  const { flags = [], values = [], lists = [], optional = {}, operands: [least, most] } = grammar;
+  const withValue = [...values, ...Object.keys(optional)];
+  const known = new Set([...flags, ...withValue, ...lists]);
   for (const argument of grammar.commandLine ? [] : args) {
     if (argument === "--") break;
     const flag = flags.find((name) => argument.startsWith(`--${name}=`));
     if (flag) throw new UsageError(`--${flag} takes no value`);
   }
   // What follows the options of a command line, or --, is not looked at.
-  const parsed = parseArgs(args, {
+  const parsed = parseArgs(withDefaults(args, grammar), {
     boolean: flags,
-    string: ["_", ...values, ...lists],
+    string: ["_", ...withValue, ...lists],
     collect: lists,
     stopEarly: grammar.commandLine ?? false,
     unknown: (argument, key) => {
@@ -49,7 +52,7 @@ export function readArguments(args: string[], grammar: Grammar): Arguments {
       throw new UsageError(`There is no option ${argument.split("=")[0]}`);
     },
   });
-  for (const name of [...values, ...lists]) {
+  for (const name of [...withValue, ...lists]) {
     const value = parsed[name];
     if ([value].flat().includes("")) throw new UsageError(`--${name} takes a value`);
     if (Array.isArray(value) && !lists.includes(name)) {
@@ -70,6 +73,20 @@ export function readArguments(args: string[], grammar: Grammar): Arguments {
     value: (name) => parsed[name] as string | undefined,
     list: (name) => [parsed[name] ?? []].flat() as string[],
   };
+}
+
+/** The arguments with a value for each option that may have none, as far as they are not another program's. */
+function withDefaults(args: string[], grammar: Grammar): string[] {
+  const { optional = {}, values = [], lists = [] } = grammar;
+  const filled = [...args];
+  for (let i = 0; i < args.length && args[i] !== "--"; i++) {
+    const argument = args[i]!;
+    const name = argument.slice(2);
+    if (!argument.startsWith("-") && grammar.commandLine) break;
+    if (Object.hasOwn(optional, name)) filled[i] = `${argument}=${optional[name]}`;
+    if ([...values, ...lists].includes(name)) i++;
+  }
+  return filled;
 }
 
 /** A whole number from 1 that an option has, if it is there. */

@@ -3,17 +3,20 @@ import { UsageError } from "./arguments.ts";
 const DIR = "  --dir D      directory of jobs ($CKPT_DIR, or ckpt)";
 const JSON = "  --json       print JSON";
 const EVERY = "  --every T    checkpoint by itself every T: 30s, 10m, 1h30m";
+const WITH_FILES =
+  "  --with-files[=GLOB] carry the contents of open files (whose paths match) in the image";
 const KEEP = "  --keep N     with --every: keep the newest N images of the job, remove older ones";
 const TIMEOUT = "  --timeout T  how long threads may take to stop for a checkpoint: 30s, 1m (10s)";
 
 const TEXTS: Record<string, string[]> = {
   run: [
-    "usage: ckpt run [--name N] [--dir D] [--every T] [--keep N] [--timeout T] [--] PROGRAM [ARGUMENT...]",
+    "usage: ckpt run [--name N] [--dir D] [--with-files[=GLOB]] [--every T] [--keep N] [--timeout T] [--] PROGRAM [ARGUMENT...]",
     "",
     "Runs a program so that it can be saved. Terminal, input, output and exit status are its own.",
     "",
     "  --name N     name of the job (PROGRAM-PID)",
     DIR,
+    WITH_FILES,
     EVERY,
     KEEP,
     TIMEOUT,
@@ -21,11 +24,12 @@ const TEXTS: Record<string, string[]> = {
     "  ckpt run --name sim --every 10m --keep 3 -- ./sim --steps 1e9",
   ],
   save: [
-    "usage: ckpt save [--kill] [--timeout T] [--dir D] [--json] PID|NAME",
+    "usage: ckpt save [--kill] [--with-files[=GLOB]] [--timeout T] [--dir D] [--json] PID|NAME",
     "",
     "Saves a running program: returns once its image is on disk. The program goes on.",
     "",
     "  --kill       end the program once its image is on disk",
+    WITH_FILES,
     TIMEOUT,
     DIR,
     JSON,

@@ -7,6 +7,7 @@ import { SignalPasser } from "./pass.ts";
 export async function runCommand(args: string[]): Promise<number> {
   const parsed = readArguments(args, {
     values: ["name", "dir", "every", "keep", "timeout"],
+    optional: { "with-files": "*" },
     operands: [1, Infinity],
     wanted: "the program to run",
     commandLine: true,
@@ -16,6 +17,7 @@ export async function runCommand(args: string[]): Promise<number> {
     name: readName(parsed),
     dir: parsed.value("dir"),
     timeout: readDuration(parsed, "timeout"),
+    withFiles: parsed.value("with-files"),
     ...readKeep(parsed),
   });
   await signals.to(job);

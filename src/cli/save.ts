@@ -11,6 +11,7 @@ export async function saveCommand(args: string[]): Promise<number> {
   const parsed = readArguments(args, {
     flags: ["kill", "json"],
     values: ["dir", "timeout"],
+    optional: { "with-files": "*" },
     operands: [1, 1],
     wanted: "a process or a job",
   });
@@ -22,6 +23,7 @@ export async function saveCommand(args: string[]): Promise<number> {
   const image = await job.checkpoint({
     kill: parsed.flag("kill"),
     timeout,
+    withFiles: parsed.value("with-files"),
     onProgress: (at) => progress.show(at),
   });
   progress.finish();

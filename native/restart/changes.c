@@ -1,0 +1,164 @@
+/* Changing files outside: only when the program is known to work, and nothing of them is lost. */
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "core/text.h"
+#include "files.h"
+#include "say.h"
+
+/* ---- Keeping what was there --------------------------------------------------------------------------- */
+
+/* A new file beside the image, or in the directory of a bare core file. */
+static int create_kept(struct change *change, const struct place *place) {
+  char directory[PATH_MAX];
+  snprintf(directory, sizeof directory, "%s", place->home[0] ? place->home : place->core);
+  if (!place->home[0])
+    *strrchr(directory, '/') = 0;
+  for (int n = 1;; n++) {
+    int length = snprintf(change->kept, sizeof change->kept, "%s/%s-%06llu-%s-%d", directory,
+                          change->way == CHANGE_CUT ? "cut" : "old", (unsigned long long)place->number,
+                          text_base(change->path), n);
+    if (length >= (int)sizeof change->kept)
+      return -ENAMETOOLONG;
+    int fd = open(change->kept, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0600);
+    if (fd >= 0 || errno != EEXIST)
+      return fd < 0 ? -errno : fd;
+  }
+}
+
+static int close_synced(int fd, int error) {
+  if (error == 0 && fsync(fd) < 0)
+    error = -errno;
+  if (close(fd) < 0 && error == 0)
+    error = -errno;
+  return error;
+}
+
+/* 1: there is nothing to keep. */
+static int keep_rest(struct change *change, int in, const struct place *place) {
+  uint64_t from = change->way == CHANGE_CUT ? change->file->size : 0;
+  struct stat st;
+  if (fstat(in, &st) < 0)
+    return -errno;
+  if ((uint64_t)st.st_size <= from)
+    return 1;
+  int out = create_kept(change, place);
+  if (out < 0)
+    return out;
+  int error = close_synced(out, copy_range(in, out, from, (uint64_t)st.st_size));
+  if (error < 0)
+    unlink(change->kept);
+  return error;
+}
+
+static int keep(struct change *change, const struct place *place) {
+  int in = open(change->path, O_RDONLY | O_CLOEXEC);
+  int error = in < 0 ? -errno : keep_rest(change, in, place);
+  if (in >= 0)
+    close(in);
+  if (error < 0)
+    return say_problem("cannot keep what is in %s now: %s; --files=keep leaves it as it is", change->path,
+                       strerror(-error));
+  if (error > 0)
+    change->kept[0] = 0;
+  return 0;
+}
+
+/* ---- The changes -------------------------------------------------------------------------------------- */
+
+/* The file's contents and its time of change, which later restarts go by. */
+static int write_carried(const struct change *change, const struct image *image, const struct place *place,
+                         int out) {
+  const struct ckpt_file *file = change->file;
+  struct timespec times[2] = {{.tv_nsec = UTIME_OMIT},
+                              {file->mtime_ns / 1000000000, file->mtime_ns % 1000000000}};
+  int in = carried_open(image, place, file);
+  if (in < 0)
+    return -1;
+  int error = copy_range(in, out, 0, file->size);
+  close(in);
+  if (error == 0 && futimens(out, times) < 0)
+    error = -errno;
+  if (error == 0 && fsync(out) < 0)
+    error = -errno;
+  return error < 0 ? say_problem("cannot write %s as it was: %s", change->path, strerror(-error)) : 0;
+}
+
+static int cut(const struct change *change) {
+  unsigned long long size = change->file->size;
+  if (truncate(change->path, (off_t)size) < 0)
+    return say_problem("cannot cut %s back to %llu bytes: %s; --files=keep leaves it as it is", change->path,
+                       size, strerror(errno));
+  if (change->kept[0])
+    say_warning("%s had grown: cut back to %llu bytes, what was cut off is in %s", change->path, size,
+                change->kept);
+  return 0;
+}
+
+static int roll_back(const struct change *change, const struct image *image, const struct place *place) {
+  int out = open(change->path, O_WRONLY | O_CLOEXEC | O_NOCTTY | O_TRUNC);
+  if (out < 0)
+    return say_problem("cannot write %s as it was: %s", change->path, strerror(errno));
+  int result = write_carried(change, image, place, out);
+  close(out);
+  if (change->kept[0] && result < 0)
+    say_problem("what was in %s is in %s", change->path, change->kept);
+  else if (change->kept[0])
+    say_warning("%s had changed: it is as it was, what was there is in %s", change->path, change->kept);
+  return result;
+}
+
+/* Under its name only when it is whole. */
+static int make_again(struct change *change, const struct image *image, const struct place *place) {
+  char path[PATH_MAX];
+  if (snprintf(path, sizeof path, "%s.ckpt-XXXXXX", change->path) >= (int)sizeof path)
+    return say_problem("%s: its path is too long", change->path);
+  int out = mkostemp(path, O_CLOEXEC);
+  if (out < 0)
+    return say_problem("%s is gone and cannot be made again: %s", change->path, strerror(errno));
+  int result = write_carried(change, image, place, out);
+  if (result == 0 && (fchmod(out, change->file->mode & 07777) < 0 ||
+                      renameat2(AT_FDCWD, path, AT_FDCWD, change->path, RENAME_NOREPLACE) < 0))
+    result = say_problem("%s is gone and cannot be made again: %s", change->path, strerror(errno));
+  close(out);
+  if (result < 0)
+    unlink(path);
+  change->done = result == 0;
+  return result;
+}
+
+int changes_begin(struct changes *changes, const struct image *image, const struct place *place) {
+  for (uint32_t i = 0; i < changes->count; i++)
+    if (changes->list[i].way == CHANGE_AGAIN && make_again(&changes->list[i], image, place) < 0)
+      return -1;
+  return 0;
+}
+
+int changes_commit(struct changes *changes, const struct image *image, const struct place *place) {
+  for (uint32_t i = 0; i < changes->count; i++) {
+    if (changes->list[i].way == CHANGE_AGAIN || keep(&changes->list[i], place) == 0)
+      continue;
+    while (i-- > 0)
+      if (changes->list[i].kept[0])
+        unlink(changes->list[i].kept);
+    return -1;
+  }
+  for (uint32_t i = 0; i < changes->count; i++) {
+    const struct change *change = &changes->list[i];
+    if (change->way == CHANGE_AGAIN)
+      say_warning("%s was gone: it is as it was again", change->path);
+    else if ((change->way == CHANGE_CUT ? cut(change) : roll_back(change, image, place)) < 0)
+      return -1;
+  }
+  return 0;
+}
+
+void changes_undo(struct changes *changes) {
+  for (uint32_t i = 0; i < changes->count; i++)
+    if (changes->list[i].way == CHANGE_AGAIN && changes->list[i].done)
+      unlink(changes->list[i].path);
+}
