@@ -34,6 +34,13 @@ export { images, type JobInfo, jobs } from "./src/images.ts";
 export { type CheckpointOptions, Job, type Status } from "./src/job.ts";
 export type { KeepOptions } from "./src/keeper.ts";
 export { launch, type LaunchOptions, type Stream } from "./src/launch.ts";
-export type { Descriptor, ImageFile, ProcessImage, Region, Thread } from "./src/process_image.ts";
+export type {
+  Descriptor,
+  ImageFile,
+  MemoryGroup,
+  ProcessImage,
+  Region,
+  Thread,
+} from "./src/process_image.ts";
 export { restart, type RestartOptions } from "./src/restart.ts";
 export type { WithFiles } from "./src/with_files.ts";

@@ -1,11 +1,12 @@
 import type { Core } from "./core.ts";
 import { PT_LOAD } from "./elf.ts";
-import { DESCRIPTION, DescriptionKind, DESCRIPTOR, FILE, FileFlag, NoteType } from "./format.ts";
+import { describeDescriptors } from "./describe_descriptors.ts";
+import { FILE, FileFlag, NoteType } from "./format.ts";
 import { REGION, RegionFlag, RegionKind, THREAD } from "./format.ts";
+import { nameOf } from "./kind_name.ts";
+import { groupMemory } from "./memory_groups.ts";
 import { text } from "./notes.ts";
-import type { Descriptor, ImageFile, ProcessImage, Region, Thread } from "./process_image.ts";
-
-const FD_CLOEXEC = 1;
+import type { ImageFile, ProcessImage, Region, Thread } from "./process_image.ts";
 
 /** A core file's notes in the words of the module. Throws a RangeError for an index that leads nowhere. */
 export function describeProcess(core: Core): ProcessImage {
@@ -20,6 +21,14 @@ export function describeProcess(core: Core): ProcessImage {
     deleted: (file.flags & FileFlag.DELETED) !== 0,
     carried: file.carried,
   }));
+  const regions = describeRegions(core, files);
+  const threads = core.notes.array(NoteType.THREADS, THREAD).map((thread): Thread => ({
+    tid: thread.tid,
+    name: text(thread.name),
+    instruction: core.notes.places.get(thread.tid)?.instruction ?? 0n,
+    stack: core.notes.places.get(thread.tid)?.stack ?? 0n,
+    ended: thread.ended === 1,
+  }));
   return {
     path: core.path,
     pid: process.pid,
@@ -30,14 +39,10 @@ export function describeProcess(core: Core): ProcessImage {
     uid: process.uid[0]!,
     gid: process.gid[0]!,
     size: core.dataSize,
-    regions: describeRegions(core, files),
+    regions,
+    memory: groupMemory(regions, threads),
     descriptors: describeDescriptors(core),
-    threads: core.notes.array(NoteType.THREADS, THREAD).map((thread): Thread => ({
-      tid: thread.tid,
-      name: text(thread.name),
-      instruction: core.notes.instructions.get(thread.tid) ?? 0n,
-      ended: thread.ended === 1,
-    })),
+    threads,
     files,
   };
 }
@@ -70,26 +75,4 @@ function describeRegions(core: Core, files: ImageFile[]): Region[] {
     }
   }
   return regions;
-}
-
-function describeDescriptors(core: Core): Descriptor[] {
-  const descriptions = core.notes.array(NoteType.DESCRIPTIONS, DESCRIPTION);
-  return core.notes.array(NoteType.DESCRIPTORS, DESCRIPTOR).map((descriptor): Descriptor => {
-    const description = descriptions[descriptor.description];
-    if (!description) throw new RangeError(`its descriptor ${descriptor.fd} is damaged`);
-    return {
-      fd: descriptor.fd,
-      kind: nameOf(DescriptionKind, description.kind) as Descriptor["kind"],
-      name: description.name,
-      flags: description.flags,
-      closeOnExec: (descriptor.flags & FD_CLOEXEC) !== 0,
-      position: Number(description.pos),
-      description: descriptor.description,
-    };
-  });
-}
-
-function nameOf(names: Record<string, number>, value: number): string {
-  const found = Object.entries(names).find(([, number]) => number === value);
-  return found ? found[0].toLowerCase().replaceAll("_", " ") : "unknown";
 }

@@ -92,6 +92,16 @@ export const DescriptionKind = {
   PIDFD: 12,
 } as const;
 
+/** enum ckpt_socket_flag. */
+export const SocketFlag = {
+  RESET: 1 << 0,
+  LISTENS: 1 << 1,
+  CONNECTED: 1 << 2,
+  BOUND: 1 << 3,
+  FILE: 1 << 4,
+  WAITS: 1 << 5,
+} as const;
+
 /** struct ckpt_prologue. */
 export const PROLOGUE = new Struct("ckpt_prologue", {
   magic: "bytes8",

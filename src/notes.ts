@@ -3,19 +3,19 @@ import type { Fields, FieldType, Strings, Struct } from "./struct.ts";
 
 const HEADER_SIZE = 12;
 
-/** struct elf_prstatus: where the thread's id and its instruction pointer are, and its size. */
-const PRSTATUS = { type: 1, tid: 32, rip: 240, size: 336 };
+/** struct elf_prstatus: where the thread's id, its instruction and its stack pointer are, and its size. */
+const PRSTATUS = { type: 1, tid: 32, rip: 240, rsp: 264, size: 336 };
 
 /** The notes of a core file. Every length is checked: a RangeError in a few words says what is wrong. */
 export class Notes {
   readonly #notes = new Map<number, Uint8Array>();
   readonly #strings: Strings;
-  /** Where each thread is, by its id: the address of its next instruction. */
-  readonly instructions: ReadonlyMap<number, bigint>;
+  /** Where each thread is, by its id: the address of its next instruction, and its stack pointer. */
+  readonly places: ReadonlyMap<number, { instruction: bigint; stack: bigint }>;
 
   constructor(bytes: Uint8Array) {
     const data = new DataView(bytes.buffer, bytes.byteOffset, bytes.length);
-    const instructions = new Map<number, bigint>();
+    const places = new Map<number, { instruction: bigint; stack: bigint }>();
     for (let offset = 0; offset < bytes.length;) {
       if (bytes.length - offset < HEADER_SIZE) throw new RangeError("a note's header is cut off");
       const nameSize = data.getUint32(offset, true);
@@ -29,11 +29,14 @@ export class Notes {
         this.#notes.set(type, bytes.subarray(body, body + size));
       } else if (type === PRSTATUS.type && size >= PRSTATUS.size) {
         const tid = data.getInt32(body + PRSTATUS.tid, true);
-        instructions.set(tid, data.getBigUint64(body + PRSTATUS.rip, true));
+        places.set(tid, {
+          instruction: data.getBigUint64(body + PRSTATUS.rip, true),
+          stack: data.getBigUint64(body + PRSTATUS.rsp, true),
+        });
       }
       offset = body + align(size);
     }
-    this.instructions = instructions;
+    this.places = places;
     const strings = this.#notes.get(NoteType.STRINGS) ?? new Uint8Array(1);
     this.#strings = (offset) => stringAt(strings, offset);
   }
@@ -57,6 +60,11 @@ export class Notes {
       if (bytes.length !== 4) throw new RangeError(`note ${type} holds entries of ${bytes.length}`);
       return new DataView(bytes.buffer, bytes.byteOffset, 4).getUint32(0, true);
     });
+  }
+
+  /** A note of plain bytes, none when it is missing. */
+  bytes(type: number): Uint8Array {
+    return this.#notes.get(type) ?? new Uint8Array(0);
   }
 
   #entries(type: number): Uint8Array[] {

@@ -18,6 +18,30 @@ export interface Region {
   stored: number;
 }
 
+/** Regions of one kind, taken together. */
+export interface MemoryGroup {
+  /** What they are for. `reserved` is what the program has no use for yet; `kernel` are vdso and vvar. */
+  kind:
+    | "heap"
+    | "stack"
+    | "thread stacks"
+    | "anonymous"
+    | "file"
+    | "shared file"
+    | "shared"
+    | "reserved"
+    | "kernel"
+    | "other";
+  /** The file behind them, or "". */
+  path: string;
+  /** How many there are. */
+  regions: number;
+  /** Bytes of address space. */
+  size: number;
+  /** Bytes that the image holds. */
+  stored: number;
+}
+
 /** An open descriptor. */
 export interface Descriptor {
   /** Its number. */
@@ -39,6 +63,14 @@ export interface Descriptor {
     | "unknown";
   /** What /proc/PID/fd showed. */
   name: string;
+  /** What a person would say about it. */
+  words: string;
+  /** What it is open for; `path` with O_PATH. */
+  access: "read" | "write" | "read and write" | "path";
+  /** Whether every write goes to the end. */
+  append: boolean;
+  /** Whether the program holds a lock on the file. */
+  locked: boolean;
   /** O_* flags of open(2). */
   flags: number;
   /** Whether exec closes it. */
@@ -47,6 +79,30 @@ export interface Descriptor {
   position: number;
   /** Which open file description it belongs to: descriptors that dup made have the same one. */
   description: number;
+  /** Of a file: its size in bytes. */
+  size?: number;
+  /** Of a file: whether it is a directory. */
+  directory?: boolean;
+  /** Of a pipe or socket: the descriptors at its other end. */
+  peers?: number[];
+  /** Of a pipe or socket: bytes that wait to be read; of one that listens: connections that nobody has accepted. */
+  waiting?: number;
+  /** Of a socket: `TCP`, `UDP`, `unix stream`, ... */
+  protocol?: string;
+  /** Of a socket. */
+  state?: "listening" | "connected" | "bound" | "new";
+  /** Of a socket: `127.0.0.1:80`, `[::1]:80`, a path, or `@name`. */
+  address?: string;
+  /** Of a socket: the other end's address. */
+  peerAddress?: string;
+  /** Of an eventfd: its count; of a timerfd: expirations that nobody has read. */
+  count?: number;
+  /** Of an epoll set: the descriptors that it watches. */
+  watches?: number[];
+  /** Of a signalfd: the numbers of its signals. */
+  signals?: number[];
+  /** Of a timerfd that runs: milliseconds until it expires, or since 1970 when `absolute`, and between expirations. */
+  timer?: { next: number; absolute: boolean; interval: number };
 }
 
 /** A thread. */
@@ -59,6 +115,8 @@ export interface Thread {
   instruction: bigint;
   /** Whether it is a main thread that has ended before the others. */
   ended: boolean;
+  /** Its stack pointer; 0 when the image does not say. */
+  stack: bigint;
 }
 
 /** A file that a process has mapped or open. */
@@ -103,6 +161,8 @@ export interface ProcessImage {
   size: number;
   /** Its memory, by address. */
   regions: Region[];
+  /** The same, taken together by what it is for. */
+  memory: MemoryGroup[];
   /** Its descriptors, by number. */
   descriptors: Descriptor[];
   /** Its threads, the main thread first. */

@@ -61,6 +61,7 @@ Deno.test("the constants are those of the C headers", async () => {
     REGION: format.RegionKind,
     DESC: format.DescriptionKind,
     FILE: format.FileFlag,
+    SOCKET: format.SocketFlag,
     REPORT: format.ReportKind,
   };
   for (const [prefix, names] of Object.entries(prefixes)) {

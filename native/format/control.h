@@ -31,7 +31,7 @@ struct ckpt_request {
   uint32_t version;
   uint32_t op;
   uint32_t flags;
-  uint32_t timeout_ms; /* for what has to be waited for; 0: the program's own, CKPT_TIMEOUT */
+  uint32_t timeout_ms;           /* for what has to be waited for; 0: the program's own, CKPT_TIMEOUT */
   char files[CKPT_PATTERNS_MAX]; /* of which open files the contents are carried, as in CKPT_WITH_FILES;
                                     empty: as that says */
 };

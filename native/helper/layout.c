@@ -164,7 +164,8 @@ static const struct field ckpt_option_fields[] = {F(socket), F(level), F(name), 
 #undef F
 
 #define F(name) FIELD(ckpt_request, name)
-static const struct field ckpt_request_fields[] = {F(size), F(version), F(op), F(flags), F(timeout_ms), F(files)};
+static const struct field ckpt_request_fields[] = {F(size),  F(version),    F(op),
+                                                   F(flags), F(timeout_ms), F(files)};
 #undef F
 
 #define F(name) FIELD(ckpt_report, name)

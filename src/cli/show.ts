@@ -1,23 +1,35 @@
 import { Image } from "../image.ts";
-import type { ImageFile, ProcessImage, Region } from "../process_image.ts";
+import type { ImageFile, MemoryGroup, ProcessImage, Region } from "../process_image.ts";
 import { threadPlaces } from "../thread_places.ts";
-import { readArguments } from "./arguments.ts";
+import { readArguments, UsageError } from "./arguments.ts";
 import { bytes, findImage, printJson, short, table, when } from "./common.ts";
+
+const PARTS = {
+  threads: showThreads,
+  fds: showDescriptors,
+  memory: showMemory,
+};
 
 /** `ckpt show` */
 export async function showCommand(args: string[]): Promise<number> {
   const parsed = readArguments(args, {
-    flags: ["json", "threads"],
+    flags: ["json", ...Object.keys(PARTS)],
     values: ["dir"],
     operands: [1, 1],
     wanted: "an image or a job",
   });
-  const image = await Image.open(await findImage(parsed.operands[0]!, parsed.value("dir")));
-  if (parsed.flag("threads")) return await showThreads(image, parsed.flag("json"));
-  if (parsed.flag("json")) {
-    printJson(image);
-    return 0;
+  const [part, ...others] = Object.entries(PARTS).filter(([name]) => parsed.flag(name));
+  if (others.length > 0) {
+    throw new UsageError(`--${part![0]} and --${others[0]![0]} do not go together`);
   }
+  const image = await Image.open(await findImage(parsed.operands[0]!, parsed.value("dir")));
+  if (part) await part[1](image, parsed.flag("json"));
+  else if (parsed.flag("json")) printJson(image);
+  else showAll(image);
+  return 0;
+}
+
+function showAll(image: Image): void {
   console.log(table([
     ["image", short(image.path)],
     ["job", `${image.job}, image ${image.number}`],
@@ -28,36 +40,79 @@ export async function showCommand(args: string[]): Promise<number> {
     ["id", image.id],
   ]));
   for (const process of image.processes) console.log(`\n${describe(process)}`);
-  return 0;
 }
 
-async function showThreads(image: Image, json: boolean): Promise<number> {
+async function showThreads(image: Image, json: boolean): Promise<void> {
   const all = await Promise.all(image.processes.map(threadPlaces));
-  if (json) printJson(all.flat());
-  else {
-    console.log(table([
-      ["PROCESS", "THREAD", "NAME", "INSTRUCTION", "FUNCTION", "FILE"],
-      ...all.flat().map((place) => [
-        String(place.pid),
-        String(place.tid),
-        place.name,
-        place.ended ? "-" : place.instruction.toString(16),
-        place.ended ? "has ended" : place.function ?? "?",
-        place.ended ? "-" : place.file ?? "?",
-      ]),
-    ]));
+  if (json) return printJson(all.flat());
+  console.log(table([
+    ["PROCESS", "THREAD", "NAME", "INSTRUCTION", "FUNCTION", "FILE"],
+    ...all.flat().map((place) => [
+      String(place.pid),
+      String(place.tid),
+      place.name,
+      place.ended ? "-" : place.instruction.toString(16),
+      place.ended ? "has ended" : place.function ?? "?",
+      place.ended ? "-" : place.file ?? "?",
+    ]),
+  ]));
+}
+
+function showDescriptors({ processes }: Image, json: boolean): void {
+  if (json) {
+    return printJson(
+      processes.flatMap(({ pid, descriptors }) => descriptors.map((all) => ({ pid, ...all }))),
+    );
   }
-  return 0;
+  showEach(processes, descriptorLines);
+}
+
+function showMemory({ processes }: Image, json: boolean): void {
+  if (json) {
+    return printJson(
+      processes.flatMap(({ pid, memory }) => memory.map((group) => ({ pid, ...group }))),
+    );
+  }
+  showEach(processes, ({ memory }) =>
+    table([
+      ["MEMORY", "REGIONS", "SIZE", "IN THE IMAGE", "FILE"],
+      ...memory.map(groupRow),
+      groupRow({ kind: "total", path: "", ...totals(memory) }),
+    ]));
+}
+
+/** Processes under their names, when there are several. */
+function showEach(
+  processes: readonly ProcessImage[],
+  lines: (process: ProcessImage) => string,
+): void {
+  for (const process of processes) {
+    if (processes.length > 1) console.log(`process ${process.pid}  ${process.command}`);
+    console.log(lines(process));
+  }
+}
+
+function descriptorLines({ descriptors }: ProcessImage): string {
+  return descriptors.map(({ fd, words }) => `${fd}: ${words}`).join("\n");
+}
+
+function totals(memory: readonly MemoryGroup[]): Omit<MemoryGroup, "kind" | "path"> {
+  const total = (count: (group: MemoryGroup) => number) =>
+    memory.reduce((sum, group) => sum + count(group), 0);
+  return {
+    regions: total(({ regions }) => regions),
+    size: total(({ size }) => size),
+    stored: total(({ stored }) => stored),
+  };
+}
+
+function groupRow(group: Omit<MemoryGroup, "kind"> & { kind: string }): string[] {
+  const { kind, path, regions, size, stored } = group;
+  return [kind, String(regions), bytes(size), bytes(stored), path];
 }
 
 function describe(process: ProcessImage): string {
   const threads = process.threads.map((thread) => `${thread.tid} ${thread.name}`).join(", ");
-  const descriptors = process.descriptors.map((descriptor) => [
-    `  ${descriptor.fd}`,
-    descriptor.kind,
-    descriptor.kind === "file" ? `at ${descriptor.position}` : "",
-    descriptor.name,
-  ]);
   return [
     table([
       [`process ${process.pid}`, process.command],
@@ -67,7 +122,7 @@ function describe(process: ProcessImage): string {
       ["  memory", `${bytes(process.size)} in ${process.regions.length} regions`],
     ]),
     "descriptors",
-    table(descriptors),
+    descriptorLines(process).replace(/^/gm, "  "),
     "files",
     table(process.files.map((file) => [`  ${file.path}`, uses(file)])),
     "regions",

@@ -1,0 +1,181 @@
+import type { Core } from "./core.ts";
+import { descriptorWords } from "./descriptor_words.ts";
+import {
+  DESCRIPTION,
+  DescriptionKind,
+  DESCRIPTOR,
+  FILE,
+  LOCK,
+  NoteType,
+  PACKET,
+} from "./format.ts";
+import { SOCKET, SocketFlag, TIMERFD, WATCH } from "./format.ts";
+import { nameOf } from "./kind_name.ts";
+import type { Descriptor } from "./process_image.ts";
+import { addressWords } from "./socket_address.ts";
+
+const FD_CLOEXEC = 1;
+const O_ACCMODE = 3;
+const O_APPEND = 0o2000;
+const O_PATH = 0o10000000;
+const S_IFMT = 0o170000;
+const S_IFDIR = 0o040000;
+const ABSOLUTE = 1;
+const CLOCK_REALTIME = 0;
+const TRANSPORTS: Record<number, string> = { 1: "stream", 2: "datagram", 5: "packet" };
+const AF_UNIX = 1;
+
+type Description = ReturnType<typeof DESCRIPTION.decode>;
+type Socket = ReturnType<typeof SOCKET.decode>;
+
+/** What the notes of one process say about its descriptors. */
+class DescriptorNotes {
+  readonly descriptors;
+  readonly descriptions;
+  readonly files;
+  readonly sockets;
+  readonly timerfds;
+  readonly watches;
+  readonly locks;
+  readonly blob: Uint8Array;
+
+  constructor({ notes }: Core) {
+    this.descriptors = notes.array(NoteType.DESCRIPTORS, DESCRIPTOR);
+    this.descriptions = notes.array(NoteType.DESCRIPTIONS, DESCRIPTION);
+    this.files = notes.array(NoteType.FILES, FILE);
+    this.sockets = notes.array(NoteType.SOCKETS, SOCKET);
+    this.timerfds = notes.array(NoteType.TIMERFDS, TIMERFD);
+    this.watches = notes.array(NoteType.WATCHES, WATCH);
+    this.locks = notes.array(NoteType.LOCKS, LOCK);
+    this.blob = notes.bytes(NoteType.BLOB);
+  }
+
+  /** The numbers of the descriptors whose descriptions are such. */
+  numbers(holds: (description: Description) => boolean): number[] {
+    return this.descriptors.filter(({ description }) => {
+      const found = this.descriptions[description];
+      return found !== undefined && holds(found);
+    }).map(({ fd }) => fd);
+  }
+
+  /** The bytes of all packets that wait. */
+  waiting({ data, data_size }: Description): number {
+    let bytes = 0;
+    const all = this.blob.subarray(Number(data), Number(data + data_size));
+    for (let at = 0; at + PACKET.size <= all.length;) {
+      const packet = PACKET.decode(all.subarray(at));
+      bytes += packet.size;
+      at += PACKET.size + 4 * packet.rights + packet.address_size + packet.size;
+    }
+    return bytes;
+  }
+}
+
+type Details = (
+  notes: DescriptorNotes,
+  description: Description,
+) => Partial<Descriptor> | undefined;
+
+/** What is known of a kind beyond what all have. */
+const DETAILS: Partial<Record<Descriptor["kind"], Details>> = {
+  file: ({ files }, { file }) => {
+    const found = files[file - 1];
+    return found && { size: Number(found.size), directory: (found.mode & S_IFMT) === S_IFDIR };
+  },
+  pipe: (notes, { kind, a, flags }) => {
+    const all = notes.descriptions.filter((d) => d.kind === kind && d.a === a);
+    return {
+      peers: notes.numbers((d) => d.kind === kind && d.a === a && isOtherEnd(d.flags, flags)),
+      waiting: all.reduce((sum, { data_size }) => sum + Number(data_size), 0),
+    };
+  },
+  eventfd: (_, { a }) => ({ count: Number(a) }),
+  epoll: ({ watches, descriptions }, description) => ({
+    watches: watches.filter(({ set }) => descriptions[set] === description).map(({ fd }) => fd),
+  }),
+  timerfd: ({ timerfds }, { a }) => {
+    const timer = timerfds[Number(a)];
+    if (!timer) return {};
+    const { clock, flags, ticks, value_ns, interval_ns } = timer;
+    return {
+      count: Number(ticks),
+      timer: value_ns === 0n ? undefined : {
+        next: Number(value_ns) / 1e6,
+        absolute: clock === CLOCK_REALTIME && (flags & ABSOLUTE) !== 0,
+        interval: Number(interval_ns) / 1e6,
+      },
+    };
+  },
+  signalfd: (_, { a }) => ({
+    signals: Array.from({ length: 64 }, (_, i) => i + 1).filter((n) => a >> BigInt(n - 1) & 1n),
+  }),
+  "unix socket": socketDetails,
+  socket: socketDetails,
+};
+
+function isOtherEnd(flags: number, own: number): boolean {
+  return (own & O_ACCMODE) === 2 || (flags & O_ACCMODE) !== (own & O_ACCMODE);
+}
+
+function socketDetails(notes: DescriptorNotes, description: Description): Partial<Descriptor> {
+  const socket = notes.sockets[Number(description.a)];
+  if (!socket) return {};
+  const { flags, inode, peer } = socket;
+  const isPeer = (d: Description) => {
+    const other = d.kind === description.kind ? notes.sockets[Number(d.a)] : undefined;
+    return other !== undefined && peer !== 0n && other.inode === peer && other.inode !== inode;
+  };
+  const listening = (flags & SocketFlag.LISTENS) !== 0;
+  return {
+    protocol: protocolOf(socket),
+    state: listening
+      ? "listening"
+      : flags & SocketFlag.CONNECTED
+      ? "connected"
+      : flags & SocketFlag.BOUND
+      ? "bound"
+      : "new",
+    address: addressWords(socket.address.subarray(0, socket.address_size)),
+    peerAddress: addressWords(socket.peer_address.subarray(0, socket.peer_address_size)),
+    peers: notes.numbers(isPeer),
+    waiting: listening ? socket.waiting : notes.waiting(description),
+  };
+}
+
+function protocolOf({ domain, type }: Socket): string {
+  if (domain === AF_UNIX) return `unix ${TRANSPORTS[type] ?? "socket"}`;
+  return type === 1 ? "TCP" : "UDP";
+}
+
+function accessOf(flags: number): Descriptor["access"] {
+  if (flags & O_PATH) return "path";
+  return (["read", "write", "read and write", "path"] as const)[flags & O_ACCMODE]!;
+}
+
+/** The descriptors of a process. Throws a RangeError for an index that leads nowhere. */
+export function describeDescriptors(core: Core): Descriptor[] {
+  const notes = new DescriptorNotes(core);
+  const first = new Map<number, number>();
+  return notes.descriptors.map(({ fd, flags, description: index }): Descriptor => {
+    const description = notes.descriptions[index];
+    if (!description) throw new RangeError(`its descriptor ${fd} is damaged`);
+    const kind = nameOf(DescriptionKind, description.kind) as Descriptor["kind"];
+    const descriptor: Descriptor = {
+      fd,
+      kind,
+      name: description.name,
+      words: "",
+      flags: description.flags,
+      access: accessOf(description.flags),
+      append: (description.flags & O_APPEND) !== 0,
+      closeOnExec: (flags & FD_CLOEXEC) !== 0,
+      position: Number(description.pos),
+      locked: notes.locks.some((lock) => lock.description === index),
+      description: index,
+      ...DETAILS[kind]?.(notes, description),
+    };
+    descriptor.words = descriptorWords(descriptor, first.get(index));
+    if (!first.has(index)) first.set(index, fd);
+    return descriptor;
+  });
+}
