@@ -255,6 +255,7 @@ export const FILE = new Struct("ckpt_file", {
   path: "string",
   carried: "string",
   seals: "u32",
+  checksum: "u32",
 });
 
 /** struct ckpt_description. */

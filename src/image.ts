@@ -1,4 +1,5 @@
 import { basename, dirname, join, resolve } from "@std/path";
+import { carriedProblems, carriedSize } from "./carried.ts";
 import { asImageError, Core } from "./core.ts";
 import { describeProcess } from "./describe.ts";
 import { ImageError } from "./errors.ts";
@@ -137,11 +138,7 @@ export class Image {
     for (const { path } of this.#cores) {
       const core = await Core.read(path);
       problems.push(...(await core.problems()).map((problem) => `${basename(path)}: ${problem}`));
-    }
-    for (const file of this.processes.flatMap((process) => process.files)) {
-      if (file.carried && !await exists(join(this.path, "files", file.carried))) {
-        problems.push(`files/${file.carried} is missing (the contents of ${file.path})`);
-      }
+      problems.push(...await carriedProblems(core));
     }
     if (problems.length === 0) return;
     const more = problems.length > 1 ? ` (and ${problems.length - 1} more)` : "";
@@ -194,7 +191,7 @@ export class Image {
       Number(b === leader) - Number(a === leader) || a.process.pid - b.process.pid
     );
     let size = 0;
-    for (const core of cores) size += (await Deno.stat(core.path)).size;
+    for (const core of cores) size += (await Deno.stat(core.path)).size + carriedSize(core);
     try {
       return new Image(await Deno.realPath(path), { cores, size });
     } catch (cause) {
@@ -222,16 +219,6 @@ export async function list(path: string): Promise<string[]> {
     return (await Array.fromAsync(Deno.readDir(path))).map((entry) => entry.name);
   } catch (cause) {
     throw asImageError(path, cause, "directory");
-  }
-}
-
-async function exists(path: string): Promise<boolean> {
-  try {
-    await Deno.lstat(path);
-    return true;
-  } catch (error) {
-    if (error instanceof Deno.errors.NotFound) return false;
-    throw error;
   }
 }
 

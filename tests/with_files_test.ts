@@ -1,5 +1,5 @@
-import { assert, assertEquals, assertMatch } from "@std/assert";
-import { Image, launch, restart } from "../mod.ts";
+import { assert, assertEquals, assertMatch, assertRejects } from "@std/assert";
+import { Image, ImageError, launch, restart } from "../mod.ts";
 import { namesIn, outputOf } from "./counter.ts";
 import { built, eventually, run, TempDir } from "./support.ts";
 import { everyone, Target, type Who } from "./target.ts";
@@ -78,6 +78,25 @@ for (const who of everyone) {
   });
 }
 
+Deno.test("restart() only cuts what has grown behind what the image carries", async () => {
+  await using dir = await TempDir.make();
+  const path = dir.join("data");
+  await using writer = Target.launch([built("tests/file_writer"), path], {
+    dir: dir.join("ckpt"),
+    env: ALL,
+  });
+  await writer.waitFor("READY\n");
+  const image = await writer.checkpoint();
+  await writer.send("more\n");
+  await writer.waitFor("line 1\n");
+  await writer.kill();
+  await using again = Target.restart(image);
+  await again.send("more\ngo\n");
+  await again.succeed();
+  assertEquals(await Deno.readTextFile(path), "line 1\n");
+  assertEquals(await namesIn(dir.join("ckpt/job")), ["000001.ckpt", "cut-000001-data-1", "latest"]);
+});
+
 Deno.test("restart() leaves files alone that are as the image has them", async () => {
   await using ledger = await saved(ALL);
   const carried = (await Image.open(ledger.image)).processes[0]!.files
@@ -135,6 +154,56 @@ Deno.test("restart() names a copy that the image has lost, and starts nothing", 
   assertEquals(code, 1);
   assertMatch(stderr, /^restart: .*\/files\/\d+, the image's copy of .*\/data: No such file/);
   assertEquals(await namesIn(ledger.dir.path), ["ckpt", "input"]);
+});
+
+Deno.test("restart() and verify() find a changed byte in what an image carries", async () => {
+  await using ledger = await saved(ALL);
+  const image = await Image.open(ledger.image);
+  await image.verify();
+  const { carried } = image.processes[0]!.files.find(({ path }) => path === ledger.data)!;
+  const copy = `${ledger.image}/files/${carried}`;
+  const bytes = await Deno.readFile(copy);
+  bytes[63]! ^= 1;
+  await Deno.writeFile(copy, bytes);
+  await assertRejects(
+    () => image.verify(),
+    ImageError,
+    `files/${carried} is damaged (the contents of ${ledger.data})`,
+  );
+  for (const option of ["--check", "--quiet"]) {
+    const { code, stderr } = await run([built("restart"), option, ledger.image]);
+    assertEquals(code, 1);
+    assertEquals(
+      stderr,
+      `restart: the image is damaged: its copy of ${ledger.data} does not match its checksum\n`,
+    );
+  }
+  assertEquals(await Deno.readFile(ledger.data), ledger.now);
+});
+
+Deno.test("an image carries a large file with holes as one with holes", async () => {
+  await using dir = await TempDir.make();
+  const [data, input] = [dir.join("data"), dir.join("input")];
+  const size = 3 * 2 ** 30 + 5;
+  using file = await Deno.open(input, { write: true, create: true });
+  await file.write(new TextEncoder().encode("0123456789"));
+  await file.truncate(size);
+  await using target = Target.launch([built("tests/file_ledger"), data, input], {
+    dir: dir.join("ckpt"),
+    env: { CKPT_WITH_FILES: "input" },
+  });
+  await target.waitFor("READY\n");
+  const image = await target.checkpoint();
+  await target.kill();
+  const { carried } = (await Image.open(image)).processes[0]!.files.find(({ path }) =>
+    path === input
+  )!;
+  const copy = await Deno.stat(`${image}/files/${carried}`);
+  assertEquals([copy.size, copy.blocks! < 100], [size, true]);
+  await Deno.remove(input);
+  await goOn(image);
+  const again = await Deno.stat(input);
+  assertEquals([again.size, again.blocks! < 100], [size, true]);
 });
 
 Deno.test("CKPT_WITH_FILES carries the files that it names", async () => {

@@ -254,7 +254,8 @@ struct ckpt_file {
   uint32_t flags;
   ckpt_string path;
   ckpt_string carried;
-  uint32_t seals; /* F_SEAL_*, of a memfd */
+  uint32_t seals;    /* F_SEAL_*, of a memfd */
+  uint32_t checksum; /* of the carried contents: that of their chunks' checksums (core/file_checksum.h) */
 };
 
 enum ckpt_description_kind {

@@ -99,8 +99,9 @@ static const struct field ckpt_region_fields[] = {F(start), F(end),  F(offset), 
 #undef F
 
 #define F(name) FIELD(ckpt_file, name)
-static const struct field ckpt_file_fields[] = {F(dev),  F(ino),   F(size), F(mtime_ns), F(rdev),
-                                                F(mode), F(flags), F(path), F(carried),  F(seals)};
+static const struct field ckpt_file_fields[] = {F(dev),     F(ino),   F(size),    F(mtime_ns),
+                                                F(rdev),    F(mode),  F(flags),   F(path),
+                                                F(carried), F(seals), F(checksum)};
 #undef F
 
 #define F(name) FIELD(ckpt_description, name)

@@ -1,16 +1,15 @@
-/* files/ beside the core: contents of open files that have no name any more, or that the image is to carry.
- */
+/* files/ beside the core: contents of open files, of those without a name and of those asked for. */
 #include <errno.h>
 #include <fcntl.h>
 #include <sys/stat.h>
 
 #include "checkpoint.h"
+#include "core/file_checksum.h"
 #include "core/glob.h"
 #include "core/sys.h"
 #include "core/text.h"
 
 #define FILES "files"
-enum { BUFFER = 1 << 20 };
 
 /* A descriptor of our own on the same file: looking for holes moves the offset, and the program's may not be
  * open for reading. */
@@ -23,7 +22,7 @@ static long open_again(int fd) {
 
 static long copy_range(int from, int to, uint64_t start, uint64_t end, char *buffer) {
   for (uint64_t at = start; at < end;) {
-    size_t size = end - at < BUFFER ? (size_t)(end - at) : BUFFER;
+    size_t size = end - at < CKPT_CHUNK ? (size_t)(end - at) : CKPT_CHUNK;
     long n = sys_pread_full(from, buffer, size, at);
     if (n <= 0)
       return n;
@@ -51,6 +50,11 @@ static long copy(int from, int to, uint64_t size, char *buffer) {
   return result == 0 ? sys(SYS_(fsync), to) : result;
 }
 
+static long add_checksum(struct checkpoint *c, int fd, struct ckpt_file *file, char *buffer) {
+  uint32_t *sums = arena_take(&c->arena, file_checksum_room(file->size));
+  return sums ? file_checksum(fd, file->size, buffer, sums, &file->checksum) : -ENOMEM;
+}
+
 static long carry(struct checkpoint *c, int dir, struct ckpt_file *file, int fd, char *buffer) {
   char name[32];
   struct text text = text_in(name, sizeof name);
@@ -59,8 +63,10 @@ static long carry(struct checkpoint *c, int dir, struct ckpt_file *file, int fd,
   if (from < 0)
     return fail(c, from, "descriptor %d: %s cannot be read, to be carried in the image: %s", (int64_t)fd,
                 string_at(c, file->path), text_errno(from));
-  long to = sys(SYS_(openat), dir, name, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0600);
+  long to = sys(SYS_(openat), dir, name, O_RDWR | O_CREAT | O_EXCL | O_CLOEXEC, 0600);
   long result = to < 0 ? to : copy((int)from, (int)to, file->size, buffer);
+  if (result == 0)
+    result = add_checksum(c, (int)to, file, buffer);
   if (to >= 0)
     sys(SYS_(close), to);
   sys(SYS_(close), from);
@@ -94,7 +100,7 @@ long write_files(struct checkpoint *c) {
     if (!file || !is_wanted(c, file))
       continue;
     if (dir < 0) {
-      buffer = arena_take(&c->arena, BUFFER);
+      buffer = arena_take(&c->arena, CKPT_CHUNK);
       result = buffer ? sys(SYS_(mkdirat), c->temp_fd, FILES, 0700) : -ENOMEM;
       dir = result < 0 ? result : sys(SYS_(openat), c->temp_fd, FILES, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
       if (dir < 0)

@@ -7,6 +7,7 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "core/file_checksum.h"
 #include "moves.h"
 #include "say.h"
 
@@ -31,10 +32,27 @@ int carried_open(const struct image *image, const struct place *place, const str
   return -1;
 }
 
-static bool check_carried(const struct image *image, const struct place *place,
-                          const struct ckpt_file *file) {
+static long checksum_of(int fd, uint64_t size, uint32_t *sum) {
+  static char buffer[CKPT_CHUNK];
+  uint32_t *sums = malloc(file_checksum_room(size) + 1);
+  long error = sums ? file_checksum(fd, size, buffer, sums, sum) : -ENOMEM;
+  free(sums);
+  return error;
+}
+
+bool check_carried(const struct image *image, const struct place *place, const struct ckpt_file *file) {
+  const char *of = image_string(image, file->path);
+  uint32_t sum = 0;
   int fd = carried_open(image, place, file);
-  return fd >= 0 && close(fd) == 0;
+  if (fd < 0)
+    return false;
+  long error = checksum_of(fd, file->size, &sum);
+  close(fd);
+  if (error < 0)
+    say_problem("the image's copy of %s cannot be read: %s", of, strerror((int)-error));
+  else if (sum != file->checksum)
+    say_problem("the image is damaged: its copy of %s does not match its checksum", of);
+  return error == 0 && sum == file->checksum;
 }
 
 /* What is checked, and what comes of it. */
@@ -84,9 +102,9 @@ static void check_grown(const struct checking *checking, const struct ckpt_file 
 
 /* Byte by byte: a write through a mapping, or in the clock's tick of the checkpoint, leaves the time alone.
  */
-static bool is_as_carried(const struct checking *checking, const struct ckpt_file *file,
-                          const struct stat *st) {
-  if ((uint64_t)st->st_size != file->size)
+static bool begins_as_carried(const struct checking *checking, const struct ckpt_file *file,
+                              const struct stat *st) {
+  if ((uint64_t)st->st_size < file->size)
     return false;
   int carried = carried_open(checking->image, checking->place, file);
   int now = open(image_string(checking->image, file->path), O_RDONLY | O_CLOEXEC | O_NONBLOCK | O_NOCTTY);
@@ -100,10 +118,9 @@ static bool is_as_carried(const struct checking *checking, const struct ckpt_fil
 
 static void check_written(const struct checking *checking, const struct ckpt_file *file,
                           const struct stat *st) {
-  if (!(file->flags & CKPT_FILE_CARRIED) || checking->mode == FILES_KEEP)
+  if (!(file->flags & CKPT_FILE_CARRIED) || checking->mode == FILES_KEEP ||
+      begins_as_carried(checking, file, st))
     check_grown(checking, file, st);
-  else if (is_as_carried(checking, file, st))
-    return;
   else if (checking->mode == FILES_STRICT)
     say_problem("%s has been modified since: --files=rewind writes what the image carries, --files=keep "
                 "leaves it",

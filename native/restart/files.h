@@ -27,6 +27,8 @@ struct changes {
   uint32_t count;
 };
 
+/* Whether the image has what it carries of a file, every byte; else a problem is said. */
+bool check_carried(const struct image *image, const struct place *place, const struct ckpt_file *file);
 /* All that is wrong, and all that is to be done. The program reads on in the image's copy of a file that only
  * others have changed: such a one counts as deleted from then on. */
 void check_files(struct image *image, const struct place *place, const struct options *options,

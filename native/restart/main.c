@@ -62,6 +62,9 @@ static int check_image(struct restart *r) {
   check_owner(&r->image, &r->place, &r->options);
   if (!say_has_problem() && image_verify_memory(&r->image) < 0)
     say_problem("%s: %s", r->place.core, r->image.why);
+  for (uint32_t i = 0; i < r->image.files_count && !say_has_problem(); i++)
+    if (r->image.files[i].flags & CKPT_FILE_CARRIED)
+      check_carried(&r->image, &r->place, &r->image.files[i]);
   if (say_has_problem())
     return fail();
   return printf("%s: whole\n", r->place.image) < 0 || fflush(stdout);
