@@ -28,16 +28,20 @@ const AF_UNIX = 1;
 type Description = ReturnType<typeof DESCRIPTION.decode>;
 type Socket = ReturnType<typeof SOCKET.decode>;
 
-/** What the notes of one process say about its descriptors. */
+/** What the notes of one process say about its descriptors; all that is looked for is found by a key. */
 class DescriptorNotes {
   readonly descriptors;
   readonly descriptions;
   readonly files;
   readonly sockets;
   readonly timerfds;
+  /** By set. */
   readonly watches;
-  readonly locks;
-  readonly blob: Uint8Array;
+  /** Descriptions with a lock. */
+  readonly locked: ReadonlySet<number>;
+  /** Descriptors by what `endOf` says of them: the ends of pipes, and sockets. */
+  readonly ends: ReadonlyMap<string, { fd: number; description: Description }[]>;
+  readonly #blob: Uint8Array;
 
   constructor({ notes }: Core) {
     this.descriptors = notes.array(NoteType.DESCRIPTORS, DESCRIPTOR);
@@ -45,23 +49,28 @@ class DescriptorNotes {
     this.files = notes.array(NoteType.FILES, FILE);
     this.sockets = notes.array(NoteType.SOCKETS, SOCKET);
     this.timerfds = notes.array(NoteType.TIMERFDS, TIMERFD);
-    this.watches = notes.array(NoteType.WATCHES, WATCH);
-    this.locks = notes.array(NoteType.LOCKS, LOCK);
-    this.blob = notes.bytes(NoteType.BLOB);
+    this.watches = Map.groupBy(notes.array(NoteType.WATCHES, WATCH), ({ set }) => set);
+    this.locked = new Set(notes.array(NoteType.LOCKS, LOCK).map(({ description }) => description));
+    const all = this.descriptors.flatMap(({ fd, description: index }) => {
+      const description = this.descriptions[index];
+      return description ? [{ fd, description }] : [];
+    });
+    this.ends = Map.groupBy(all, ({ description }) => this.#endOf(description));
+    this.#blob = notes.bytes(NoteType.BLOB);
   }
 
-  /** The numbers of the descriptors whose descriptions are such. */
-  numbers(holds: (description: Description) => boolean): number[] {
-    return this.descriptors.filter(({ description }) => {
-      const found = this.descriptions[description];
-      return found !== undefined && holds(found);
-    }).map(({ fd }) => fd);
+  #endOf({ kind, a }: Description): string {
+    const { PIPE, SOCKET, UNIX_SOCKET } = DescriptionKind;
+    if (kind === PIPE) return `pipe ${a}`;
+    return kind === SOCKET || kind === UNIX_SOCKET
+      ? `socket ${this.sockets[Number(a)]?.inode}`
+      : "";
   }
 
   /** The bytes of all packets that wait. */
   waiting({ data, data_size }: Description): number {
     let bytes = 0;
-    const all = this.blob.subarray(Number(data), Number(data + data_size));
+    const all = this.#blob.subarray(Number(data), Number(data + data_size));
     for (let at = 0; at + PACKET.size <= all.length;) {
       const packet = PACKET.decode(all.subarray(at));
       bytes += packet.size;
@@ -74,6 +83,7 @@ class DescriptorNotes {
 type Details = (
   notes: DescriptorNotes,
   description: Description,
+  index: number,
 ) => Partial<Descriptor> | undefined;
 
 /** What is known of a kind beyond what all have. */
@@ -82,17 +92,18 @@ const DETAILS: Partial<Record<Descriptor["kind"], Details>> = {
     const found = files[file - 1];
     return found && { size: Number(found.size), directory: (found.mode & S_IFMT) === S_IFDIR };
   },
-  pipe: (notes, { kind, a, flags }) => {
-    const all = notes.descriptions.filter((d) => d.kind === kind && d.a === a);
+  pipe: ({ ends }, { a, flags }) => {
+    const all = ends.get(`pipe ${a}`) ?? [];
+    const contents = new Set(all.map(({ description }) => description));
     return {
-      peers: notes.numbers((d) => d.kind === kind && d.a === a && isOtherEnd(d.flags, flags)),
-      waiting: all.reduce((sum, { data_size }) => sum + Number(data_size), 0),
+      peers: all.filter(({ description }) => isOtherEnd(description.flags, flags)).map(({ fd }) =>
+        fd
+      ),
+      waiting: [...contents].reduce((sum, { data_size }) => sum + Number(data_size), 0),
     };
   },
   eventfd: (_, { a }) => ({ count: Number(a) }),
-  epoll: ({ watches, descriptions }, description) => ({
-    watches: watches.filter(({ set }) => descriptions[set] === description).map(({ fd }) => fd),
-  }),
+  epoll: ({ watches }, _, index) => ({ watches: (watches.get(index) ?? []).map(({ fd }) => fd) }),
   timerfd: ({ timerfds }, { a }) => {
     const timer = timerfds[Number(a)];
     if (!timer) return {};
@@ -120,11 +131,7 @@ function isOtherEnd(flags: number, own: number): boolean {
 function socketDetails(notes: DescriptorNotes, description: Description): Partial<Descriptor> {
   const socket = notes.sockets[Number(description.a)];
   if (!socket) return {};
-  const { flags, inode, peer } = socket;
-  const isPeer = (d: Description) => {
-    const other = d.kind === description.kind ? notes.sockets[Number(d.a)] : undefined;
-    return other !== undefined && peer !== 0n && other.inode === peer && other.inode !== inode;
-  };
+  const { flags, peer } = socket;
   const listening = (flags & SocketFlag.LISTENS) !== 0;
   return {
     protocol: protocolOf(socket),
@@ -137,7 +144,7 @@ function socketDetails(notes: DescriptorNotes, description: Description): Partia
       : "new",
     address: addressWords(socket.address.subarray(0, socket.address_size)),
     peerAddress: addressWords(socket.peer_address.subarray(0, socket.peer_address_size)),
-    peers: notes.numbers(isPeer),
+    peers: peer === 0n ? [] : (notes.ends.get(`socket ${peer}`) ?? []).map(({ fd }) => fd),
     waiting: listening ? socket.waiting : notes.waiting(description),
   };
 }
@@ -170,9 +177,9 @@ export function describeDescriptors(core: Core): Descriptor[] {
       append: (description.flags & O_APPEND) !== 0,
       closeOnExec: (flags & FD_CLOEXEC) !== 0,
       position: Number(description.pos),
-      locked: notes.locks.some((lock) => lock.description === index),
+      locked: notes.locked.has(index),
       description: index,
-      ...DETAILS[kind]?.(notes, description),
+      ...DETAILS[kind]?.(notes, description, index),
     };
     descriptor.words = descriptorWords(descriptor, first.get(index));
     if (!first.has(index)) first.set(index, fd);

@@ -5,9 +5,9 @@ const KINDS: [MemoryGroup["kind"], (region: Region, threads: readonly Thread[]) 
   ["heap", ({ flags }) => flags.includes("heap")],
   ["stack", ({ flags }) => flags.includes("stack")],
   ["kernel", ({ kind }) => kind === "vdso" || kind === "vvar"],
+  ["shared", ({ kind }) => kind === "shared"],
   ["shared file", ({ kind }) => kind === "file shared"],
   ["file", ({ path }) => path !== ""],
-  ["shared", ({ kind }) => kind === "shared"],
   ["thread stacks", (region, threads) => threads.some(({ stack }) => holds(region, stack))],
   [
     "reserved",

@@ -9,6 +9,7 @@
 #include <sys/un.h>
 #include <unistd.h>
 
+#include "core/text.h"
 #include "say.h"
 
 static void cut_slashes(char *path) {
@@ -45,10 +46,12 @@ const char *moves_add(struct moves *moves, const char *word) {
   return NULL;
 }
 
-/* The longest of those that are about this path, or null. */
+/* The longest of those that are about this path, or null. A memfd's name only looks like one. */
 static const struct move *find(const struct moves *moves, const char *path) {
   const struct move *found = NULL;
-  for (uint32_t i = 0; i < moves->count && path[0] == '/'; i++) {
+  if (path[0] != '/' || text_starts(path, "/memfd:"))
+    return NULL;
+  for (uint32_t i = 0; i < moves->count; i++) {
     const struct move *move = &moves->list[i];
     size_t n = strlen(move->from);
     bool about = strncmp(path, move->from, n) == 0 && (path[n] == '/' || !path[n]);
