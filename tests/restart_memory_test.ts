@@ -39,6 +39,11 @@ roundtrips([
     program: "memory_deleted",
     args: (dir) => [dir.join("mapped")],
   },
+  {
+    does: "brings back 60,000 mappings, and pages scattered over 16 TiB",
+    program: "memory_many",
+    args: () => ["60000", "16"],
+  },
   { does: "brings back sealed memory", program: "memory_sealed" },
   { does: "brings back 32 MiB without a flipped bit", program: "big_memory", args: () => ["32"] },
 ]);
