@@ -74,7 +74,7 @@ static long make_image(struct checkpoint *c) {
   static long (*const steps[])(struct checkpoint *) = {
       freeze_threads,   refuse_deferred, clear_umask,          refuse_company,   describe_process,
       describe_signals, describe_timers, describe_descriptors, describe_regions, store_begin,
-      write_pages,      write_files,     write_notes,          store_end,
+      write_pages,      check_swap,      write_files,          write_notes,      store_end,
   };
   for (size_t i = 0; i < sizeof steps / sizeof steps[0]; i++) {
     long result = steps[i](c);

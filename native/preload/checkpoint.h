@@ -88,6 +88,7 @@ void close_in_flight(struct checkpoint *c);        /* descriptors.c */
 void take_locks_again(const struct checkpoint *c); /* locks.c */
 long store_begin(struct checkpoint *c);            /* store.c */
 long write_pages(struct checkpoint *c);            /* pages.c */
+long check_swap(struct checkpoint *c);             /* regions.c */
 long write_files(struct checkpoint *c);            /* carry.c */
 long write_notes(struct checkpoint *c);            /* notes.c */
 long store_end(struct checkpoint *c);              /* store.c */

@@ -7,6 +7,7 @@
 enum source {
   SOURCE_NONE,      /* nothing: the kernel or the file has it */
   SOURCE_POPULATED, /* anonymous memory: every page that holds something */
+  SOURCE_AT_HAND,   /* the same, with none of it in swap */
   SOURCE_EMPTY,     /* the same, but smaps counts none: at the most guard pages are there */
   SOURCE_CHANGED,  /* private file mapping: pages that differ from the file, and page 0 of an ELF file for gdb
                     */
@@ -34,12 +35,16 @@ struct range {
   enum range_kind kind;
 };
 
+enum { LOOKED_AHEAD = 65536 /* pages */ };
+
 struct scan {
   struct checkpoint *c;
   int pagemap; /* /proc/self/pagemap */
   bool ioctl_works;
   uint64_t guard_category; /* 0: this kernel cannot tell */
   char *buffer;
+  uint8_t *ahead; /* for SOURCE_AT_HAND: what mincore says about the pages of a range, by bytes */
+  uint64_t ahead_start, ahead_end;
 };
 
 enum { SCAN_BATCH = 512 };

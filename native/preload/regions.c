@@ -4,6 +4,7 @@
 #include <string.h>
 #include <sys/mman.h>
 #include <sys/stat.h>
+#include <sys/sysinfo.h>
 
 #include "core/proc.h"
 #include "core/sys.h"
@@ -148,7 +149,42 @@ static long add_mapping(struct reading *r, const char *words) {
     return refuse_region(r, "a device's memory");
   if (r->map.shared || (r->name[0] && r->name[0] != '['))
     return refuse_region(r, "of a kind that is not known");
-  return add_anonymous(r, &region, r->resident || r->swapped ? SOURCE_POPULATED : SOURCE_EMPTY);
+  if (!r->resident && !r->swapped)
+    return add_anonymous(r, &region, SOURCE_EMPTY);
+  return add_anonymous(r, &region, r->no_swap ? SOURCE_AT_HAND : SOURCE_POPULATED);
+}
+
+static bool has_no_swap(void) {
+  struct sysinfo info;
+  return sys(SYS_(sysinfo), &info) == 0 && info.totalswap == 0;
+}
+
+/* A page that went to swap since it was counted is not among those that mincore has found. */
+long check_swap(struct checkpoint *c) {
+  enum { BUFFER = 64 << 10 };
+  struct proc_lines lines;
+  struct reading *r = arena_take(&c->arena, sizeof *r);
+  char *buffer = arena_take(&c->arena, BUFFER);
+  const struct ckpt_region *region = c->regions.entries, *end = region + c->regions.count;
+  const uint8_t *sources = c->sources.entries;
+  if (has_no_swap())
+    return 0;
+  if (!r || !buffer)
+    return -ENOMEM;
+  long result = proc_lines_open(&lines, "/proc/thread-self/smaps", buffer, BUFFER);
+  for (char *line; result == 0 && (line = proc_lines_next(&lines));) {
+    proc_parse_map(line, &r->map);
+    if (!text_starts(line, "Swap:") || !proc_field(line, "Swap", 10, &r->swapped) || !r->swapped)
+      continue;
+    while (region < end && region->start < r->map.start)
+      region++;
+    enum source source =
+        region < end ? sources[region - (struct ckpt_region *)c->regions.entries] : SOURCE_NONE;
+    if (region < end && region->start == r->map.start && (source == SOURCE_RESIDENT || source == SOURCE_HELD))
+      result = fail(c, -EAGAIN, "shared memory at %x has just been swapped out: try again", r->map.start);
+  }
+  proc_lines_close(&lines);
+  return result;
 }
 
 long describe_regions(struct checkpoint *c) {
@@ -159,6 +195,7 @@ long describe_regions(struct checkpoint *c) {
   if (!r || !buffer)
     return -ENOMEM;
   r->c = c;
+  r->no_swap = has_no_swap();
   long result = proc_lines_open(&lines, "/proc/thread-self/smaps", buffer, BUFFER);
   if (result < 0)
     return fail(c, result, "/proc/self/smaps: %s", text_errno(result));

@@ -12,6 +12,7 @@ struct reading {
   char name[PROC_PATH_MAX + 64];
   uint64_t protection_key;
   uint64_t resident, swapped, page_size; /* KiB */
+  bool no_swap;                          /* the machine has none */
 };
 
 /* Words about memory that cannot be saved; always negative. */

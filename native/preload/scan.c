@@ -45,7 +45,8 @@ static long scan_ioctl(const struct scan *scan, enum source source, uint64_t sta
 long scan_open(struct scan *scan, struct checkpoint *c) {
   *scan = (struct scan){.c = c, .guard_category = IS_GUARD};
   scan->buffer = arena_take(&c->arena, SCAN_BATCH * sizeof(struct page_region_));
-  if (!scan->buffer)
+  scan->ahead = arena_take(&c->arena, LOOKED_AHEAD);
+  if (!scan->buffer || !scan->ahead)
     return -ENOMEM;
   long fd = sys(SYS_(openat), AT_FDCWD, "/proc/thread-self/pagemap", O_RDONLY | O_CLOEXEC);
   if (fd < 0)
@@ -93,11 +94,46 @@ static bool entry_holds(uint64_t entry, enum source source, enum range_kind *kin
   return entry & (ENTRY_PRESENT | ENTRY_SWAPPED | ENTRY_GUARD);
 }
 
+/* The first byte at or behind `i` that is not zero, or `count`. */
+static uint64_t next_set(const uint8_t *bytes, uint64_t i, uint64_t count) {
+  while (i < count && i % 8 && !bytes[i])
+    i++;
+  while (i % 8 == 0 && i + 8 <= count && *(const uint64_t *)(bytes + i) == 0)
+    i += 8;
+  while (i < count && !bytes[i])
+    i++;
+  return i;
+}
+
+/* To the next page that is there, or a guard: an entry for each page of a reservation of terabytes would take
+ * minutes, a byte takes seconds. */
+static long skip_absent(struct scan *scan, uint64_t *at, uint64_t end) {
+  while (*at < end) {
+    if (*at < scan->ahead_start || *at >= scan->ahead_end) {
+      uint64_t size = end - *at < LOOKED_AHEAD * CKPT_PAGE ? end - *at : LOOKED_AHEAD * CKPT_PAGE;
+      long result = sys(SYS_(mincore), *at, size, scan->ahead);
+      if (result < 0)
+        return result;
+      scan->ahead_start = *at;
+      scan->ahead_end = *at + size;
+    }
+    uint64_t count = (scan->ahead_end - scan->ahead_start) / CKPT_PAGE;
+    uint64_t i = next_set(scan->ahead, (*at - scan->ahead_start) / CKPT_PAGE, count);
+    *at = scan->ahead_start + i * CKPT_PAGE;
+    if (i < count)
+      return 0;
+  }
+  return 0;
+}
+
 static long next_by_entries(struct scan *scan, enum source source, uint64_t *at, uint64_t end,
                             struct range *ranges) {
   uint64_t *entries = (uint64_t *)scan->buffer;
   long count = 0;
   while (*at < end && count == 0) {
+    long skipped = source == SOURCE_AT_HAND ? skip_absent(scan, at, end) : 0;
+    if (skipped < 0)
+      return skipped;
     uint64_t pages = (end - *at) / CKPT_PAGE;
     if (pages > SCAN_BATCH)
       pages = SCAN_BATCH;
