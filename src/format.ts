@@ -74,6 +74,7 @@ export const FileFlag = {
   OPEN: 1 << 4,
   MEMORY: 1 << 5,
   SEGMENT: 1 << 6,
+  SHM: 1 << 7,
 } as const;
 
 /** enum ckpt_description_kind. */

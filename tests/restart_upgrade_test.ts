@@ -1,3 +1,4 @@
+import { assert, assertEquals } from "@std/assert";
 import { built, run, TempDir } from "./support.ts";
 import { Target } from "./target.ts";
 
@@ -20,14 +21,14 @@ interface Place extends AsyncDisposable {
 }
 
 /** A program and its C library in a directory of their own. */
-async function launched(): Promise<Place> {
+async function launched(env: Record<string, string> = {}): Promise<Place> {
   const dir = await TempDir.make();
   const program = dir.join("program"), library = dir.join("libc.so.6");
   await Deno.copyFile(built("tests/memory_heap"), program);
   await Deno.copyFile(await libc(), library);
   const target = Target.launch([program], {
     dir: dir.join("ckpt"),
-    env: { LD_LIBRARY_PATH: dir.path },
+    env: { LD_LIBRARY_PATH: dir.path, ...env },
   });
   await target.waitFor("READY\n");
   await target.waitUntilAsleep();
@@ -59,4 +60,25 @@ Deno.test("restart() does without a program and a library that were replaced or 
     await last.send("go\n");
     await last.succeed();
   }
+});
+
+Deno.test("restart() refuses a library that was replaced after the checkpoint, and says what helps", async () => {
+  await using place = await launched();
+  const image = await place.target.checkpoint();
+  await place.target.kill();
+  await replace(place.library);
+  const { code, stderr } = await run([built("restart"), image]);
+  assertEquals(code, 1, stderr);
+  assert(stderr.includes(place.library) && stderr.includes("--with-files"), stderr);
+});
+
+Deno.test("restart() does without a library that was replaced later, when the image carries it", async () => {
+  await using place = await launched({ CKPT_WITH_FILES: "*" });
+  const image = await place.target.checkpoint();
+  await place.target.kill();
+  await replace(place.program);
+  await replace(place.library);
+  await using again = Target.restart(image);
+  await again.send("go\n");
+  await again.succeed();
 });

@@ -241,6 +241,8 @@ enum ckpt_file_flag {
                                   or deleted and open nowhere */
   CKPT_FILE_SEGMENT = 1u << 6, /* with MEMORY: a System V segment; ino: its id, rdev: its key, mode: its
                                   permissions, DELETED: it is marked for removal (IPC_RMID) */
+  CKPT_FILE_SHM = 1u << 7, /* in memory (tmpfs) and mapped to be written and shared: carried, since that is
+                              the program's memory, too */
 };
 
 /* One inode under one path, mapped or open. */

@@ -1,4 +1,4 @@
-/* files/ beside the core: contents of open files, of those without a name and of those asked for. */
+/* files/ beside the core: contents of files, of those without a name, those in memory and those asked for. */
 #include <errno.h>
 #include <fcntl.h>
 #include <sys/stat.h>
@@ -55,14 +55,26 @@ static long add_checksum(struct checkpoint *c, int fd, struct ckpt_file *file, c
   return sums ? file_checksum(fd, file->size, buffer, sums, &file->checksum) : -ENOMEM;
 }
 
-static long carry(struct checkpoint *c, int dir, struct ckpt_file *file, int fd, char *buffer) {
+/* Of a file that is mapped but not open. */
+static long open_mapped(const struct checkpoint *c, const struct ckpt_file *file) {
+  struct stat st;
+  long fd = sys(SYS_(openat), AT_FDCWD, string_at(c, file->path), O_RDONLY | O_CLOEXEC | O_NONBLOCK);
+  long error = fd < 0 ? fd : sys(SYS_(fstat), fd, &st);
+  if (error >= 0 && (st.st_ino != file->ino || st.st_dev != file->dev))
+    error = -ENOENT;
+  if (error < 0 && fd >= 0)
+    sys(SYS_(close), fd);
+  return error < 0 ? error : fd;
+}
+
+/* `from`: a descriptor of ours, which this closes, or a negative errno. */
+static long carry(struct checkpoint *c, int dir, struct ckpt_file *file, long from, char *buffer) {
   char name[32];
   struct text text = text_in(name, sizeof name);
   text_format(&text, "%u", (uint64_t)(file - (struct ckpt_file *)c->files.entries));
-  long from = open_again(fd);
   if (from < 0)
-    return fail(c, from, "descriptor %d: %s cannot be read, to be carried in the image: %s", (int64_t)fd,
-                string_at(c, file->path), text_errno(from));
+    return fail(c, from, "%s cannot be read, to be carried in the image: %s", string_at(c, file->path),
+                text_errno(from));
   long to = sys(SYS_(openat), dir, name, O_RDWR | O_CREAT | O_EXCL | O_CLOEXEC, 0600);
   long result = to < 0 ? to : copy((int)from, (int)to, file->size, buffer);
   if (result == 0)
@@ -78,20 +90,43 @@ static long carry(struct checkpoint *c, int dir, struct ckpt_file *file, int fd,
   return offset < 0 ? offset : 0;
 }
 
-static bool is_wanted(const struct checkpoint *c, const struct ckpt_file *file) {
-  const char *patterns = c->request.files[0] ? c->request.files : ckpt_state.with_files;
-  if (file->flags & CKPT_FILE_CARRIED)
-    return false;
-  return file->flags & CKPT_FILE_DELETED ||
-         (S_ISREG(file->mode) && glob_any(patterns, string_at(c, file->path)));
+bool file_is_asked_for(const struct checkpoint *c, const char *path) {
+  return glob_any(c->request.files[0] ? c->request.files : ckpt_state.with_files, path);
 }
 
-long write_files(struct checkpoint *c) {
+static bool is_wanted(const struct checkpoint *c, const struct ckpt_file *file) {
+  if (file->flags & (CKPT_FILE_CARRIED | CKPT_FILE_MEMORY))
+    return false;
+  return file->flags & (CKPT_FILE_DELETED | CKPT_FILE_SHM) ||
+         (S_ISREG(file->mode) && file_is_asked_for(c, string_at(c, file->path)));
+}
+
+/* Where the contents go. */
+struct carrying {
+  struct checkpoint *c;
+  char *buffer;
+  long dir; /* -1: not yet made */
+};
+
+static long make_directory(struct carrying *carrying) {
+  struct checkpoint *c = carrying->c;
+  if (carrying->dir >= 0)
+    return 0;
+  carrying->buffer = arena_take(&c->arena, CKPT_CHUNK);
+  long result = carrying->buffer ? sys(SYS_(mkdirat), c->temp_fd, FILES, 0700) : -ENOMEM;
+  carrying->dir =
+      result < 0 ? result : sys(SYS_(openat), c->temp_fd, FILES, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+  if (carrying->dir >= 0)
+    return 0;
+  return fail(c, carrying->dir, "%s/%s/" FILES ": %s", c->job_dir, c->temp_name, text_errno(carrying->dir));
+}
+
+static long carry_open_files(struct carrying *carrying) {
+  struct checkpoint *c = carrying->c;
   const struct ckpt_description *descriptions = c->descriptions.entries;
   const struct ckpt_descriptor *descriptors = c->descriptors.entries, *in_flight = c->in_flight.entries;
   struct ckpt_file *files = c->files.entries;
-  char *buffer = NULL;
-  long dir = -1, result = 0;
+  long result = 0;
   for (size_t i = 0; i < c->descriptors.count + c->in_flight.count && result == 0; i++) {
     const struct ckpt_descriptor *holder =
         i < c->descriptors.count ? &descriptors[i] : &in_flight[i - c->descriptors.count];
@@ -99,19 +134,36 @@ long write_files(struct checkpoint *c) {
     struct ckpt_file *file = index ? &files[index - 1] : NULL;
     if (!file || !is_wanted(c, file))
       continue;
-    if (dir < 0) {
-      buffer = arena_take(&c->arena, CKPT_CHUNK);
-      result = buffer ? sys(SYS_(mkdirat), c->temp_fd, FILES, 0700) : -ENOMEM;
-      dir = result < 0 ? result : sys(SYS_(openat), c->temp_fd, FILES, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-      if (dir < 0)
-        return fail(c, dir, "%s/%s/" FILES ": %s", c->job_dir, c->temp_name, text_errno(dir));
-    }
-    result = carry(c, (int)dir, file, holder->fd, buffer);
-  }
-  if (dir >= 0) {
+    result = make_directory(carrying);
     if (result == 0)
-      result = sys(SYS_(fsync), dir);
-    sys(SYS_(close), dir);
+      result = carry(c, (int)carrying->dir, file, open_again(holder->fd), carrying->buffer);
+  }
+  return result;
+}
+
+static long carry_mapped_files(struct carrying *carrying) {
+  struct checkpoint *c = carrying->c;
+  struct ckpt_file *files = c->files.entries;
+  long result = 0;
+  for (size_t i = 0; i < c->files.count && result == 0; i++) {
+    if (!(files[i].flags & CKPT_FILE_MAPPED) || !is_wanted(c, &files[i]))
+      continue;
+    result = make_directory(carrying);
+    if (result == 0)
+      result = carry(c, (int)carrying->dir, &files[i], open_mapped(c, &files[i]), carrying->buffer);
+  }
+  return result;
+}
+
+long write_files(struct checkpoint *c) {
+  struct carrying carrying = {.c = c, .dir = -1};
+  long result = carry_open_files(&carrying);
+  if (result == 0)
+    result = carry_mapped_files(&carrying);
+  if (carrying.dir >= 0) {
+    if (result == 0)
+      result = sys(SYS_(fsync), carrying.dir);
+    sys(SYS_(close), carrying.dir);
   }
   return result;
 }

@@ -101,6 +101,9 @@ const char *string_at(const struct checkpoint *c, ckpt_string offset);
 struct stat;
 long add_file(struct checkpoint *c, const struct stat *st, const char *path, uint32_t flags);
 
+/* carry.c: is the image to carry the contents of this file, by request or CKPT_WITH_FILES? */
+bool file_is_asked_for(const struct checkpoint *c, const char *path);
+
 /* signals.c: takes back a pending signal that we caused ourselves (SIGPIPE, SIGXFSZ). */
 uint64_t pending_signals(void);
 uint64_t pending_for_thread(void);

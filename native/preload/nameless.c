@@ -4,20 +4,21 @@
  * A descriptor on such a file is what its contents are carried by (carry.c). Without one, the pages of the
  * regions that map it are all there is. */
 #include <fcntl.h>
+#include <linux/magic.h>
 #include <string.h>
 #include <sys/shm.h>
 #include <sys/stat.h>
 #include <sys/statfs.h>
 #include <sys/sysmacros.h>
 
+#include "core/dir.h"
 #include "core/sys.h"
 #include "core/text.h"
 #include "regions.h"
 
 #define DELETED " (deleted)"
 
-/* The file of a descriptor that is the one mapped here: index + 1, or 0. */
-static uint32_t find_open(const struct reading *r) {
+uint32_t find_open(const struct reading *r) {
   const struct ckpt_file *files = r->c->files.entries;
   for (size_t i = 0; i < r->c->files.count; i++)
     if (files[i].ino == r->map.ino && files[i].flags & CKPT_FILE_OPEN &&
@@ -34,18 +35,38 @@ static long add_over_open_file(struct reading *r, struct ckpt_region *region, ui
   return add_region(r, region, r->map.shared ? SOURCE_NONE : SOURCE_CHANGED);
 }
 
-/* On a tmpfs, which has its pages in memory or in swap, and nowhere else? */
-static bool is_in_memory(const struct reading *r) {
+/* Was its name in a directory of a tmpfs, which has its pages in memory or in swap and nowhere else? */
+static bool was_on_tmpfs(const struct reading *r) {
   char directory[PROC_PATH_MAX + 64];
   struct stat st;
   struct statfs fs;
-  if (text_starts(r->name, "/memfd:"))
-    return true;
   text_copy(directory, sizeof directory, r->name);
   directory[text_base(directory) - directory] = 0;
   return sys(SYS_(newfstatat), AT_FDCWD, directory, &st, 0) == 0 && major(st.st_dev) == r->map.major &&
          minor(st.st_dev) == r->map.minor && sys(SYS_(statfs), directory, &fs) == 0 &&
-         fs.f_type == 0x01021994 /* tmpfs */;
+         fs.f_type == TMPFS_MAGIC;
+}
+
+bool find_other_name(struct reading *r, struct stat *st) {
+  struct dir *dir = arena_take(&r->c->arena, sizeof *dir);
+  bool found = false;
+  size_t length = (size_t)(text_base(r->name) - r->name);
+  if (!dir || !was_on_tmpfs(r))
+    return false;
+  char saved = r->name[length];
+  r->name[length] = 0;
+  long error = dir_open(dir, AT_FDCWD, r->name);
+  r->name[length] = saved;
+  if (error < 0)
+    return false;
+  for (const char *name; !found && (name = dir_next(dir));) {
+    found = sys(SYS_(newfstatat), dir->fd, name, st, AT_SYMLINK_NOFOLLOW) == 0 && st->st_ino == r->map.ino &&
+            S_ISREG(st->st_mode) && strlen(name) < sizeof r->name - length;
+    if (found)
+      text_copy(r->name + length, sizeof r->name - length, name);
+  }
+  dir_close(dir);
+  return found;
 }
 
 /* Which of its pages exist is what mincore tells, except of those on a disk or in swap, and of huge ones that
@@ -56,7 +77,7 @@ static enum source source_of_shared(const struct reading *r, bool huge) {
     return SOURCE_EXISTING;
   if (text_equal(r->name, "/dev/zero" DELETED) || text_starts(r->name, "/SYSV"))
     return SOURCE_RESIDENT;
-  return is_in_memory(r) ? SOURCE_HELD : SOURCE_EXISTING;
+  return text_starts(r->name, "/memfd:") || was_on_tmpfs(r) ? SOURCE_HELD : SOURCE_EXISTING;
 }
 
 /* Is all of it among what regions before this one have in the image? */

@@ -1,9 +1,11 @@
 /* The memory map, from /proc/self/smaps: its lines are those of maps, with the flags that maps leaves out. */
 #include <errno.h>
 #include <fcntl.h>
+#include <linux/magic.h>
 #include <string.h>
 #include <sys/mman.h>
 #include <sys/stat.h>
+#include <sys/statfs.h>
 #include <sys/sysinfo.h>
 
 #include "core/proc.h"
@@ -68,9 +70,19 @@ long add_anonymous(struct reading *r, struct ckpt_region *region, enum source so
   return add_region(r, region, source);
 }
 
+static bool is_on_tmpfs(const char *path) {
+  struct statfs fs;
+  return sys(SYS_(statfs), path, &fs) == 0 && fs.f_type == TMPFS_MAGIC;
+}
+
 static long add_over_file(struct reading *r, struct ckpt_region *region, const struct stat *st,
                           bool may_write) {
-  uint32_t flags = CKPT_FILE_MAPPED | (r->map.shared && may_write ? CKPT_FILE_WRITTEN : 0u);
+  bool writes = r->map.shared && may_write;
+  /* A program or a library, most of the time, which may be another when the image is restarted. */
+  if (!r->map.shared && file_is_asked_for(r->c, r->name) && !find_open(r))
+    return add_anonymous(r, region, SOURCE_EXISTING);
+  uint32_t flags = CKPT_FILE_MAPPED | (writes ? CKPT_FILE_WRITTEN : 0u) |
+                   (writes && is_on_tmpfs(r->name) ? CKPT_FILE_SHM : 0u);
   long file = add_file(r->c, st, r->name, flags);
   if (file < 0)
     return file;
@@ -93,6 +105,8 @@ static long add_named(struct reading *r, struct ckpt_region *region, const char 
   if (is_libckpt(region))
     return add_anonymous(r, region, SOURCE_EXISTING);
   bool there = sys(SYS_(newfstatat), AT_FDCWD, r->name, &st, 0) == 0 && st.st_ino == r->map.ino;
+  if (!there && r->map.shared && !find_open(r))
+    there = find_other_name(r, &st);
   if (there && region->flags & CKPT_REGION_HUGETLB)
     return refuse_region(r, "a file of huge pages");
   if (there && S_ISREG(st.st_mode))

@@ -55,7 +55,10 @@ static int keep_rest(struct change *change, int in, const struct place *place) {
   return error;
 }
 
+/* Of shared memory, what the program had in it later is not worth more than the rest of its memory. */
 static int keep(struct change *change, const struct place *place) {
+  if (file_is_memory(change->file))
+    return 0;
   int in = open(change->path, O_RDONLY | O_CLOEXEC);
   int error = in < 0 ? -errno : keep_rest(change, in, place);
   if (in >= 0)
@@ -149,9 +152,10 @@ int changes_commit(struct changes *changes, const struct image *image, const str
   }
   for (uint32_t i = 0; i < changes->count; i++) {
     const struct change *change = &changes->list[i];
-    if (change->way == CHANGE_AGAIN)
+    bool again = change->way == CHANGE_AGAIN;
+    if (again && !file_is_memory(change->file))
       say_warning("%s was gone: it is as it was again", change->path);
-    else if ((change->way == CHANGE_CUT ? cut(change) : roll_back(change, image, place)) < 0)
+    else if (!again && (change->way == CHANGE_CUT ? cut(change) : roll_back(change, image, place)) < 0)
       return -1;
   }
   return 0;

@@ -116,14 +116,30 @@ static bool begins_as_carried(const struct checking *checking, const struct ckpt
   return same;
 }
 
+/* Has another process it open or mapped? A lease for writing is given only to the one who has it alone; who
+ * does not own the file cannot tell. */
+static bool is_in_use(const char *path) {
+  int fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK | O_NOCTTY);
+  bool alone = fd >= 0 && fcntl(fd, F_SETLEASE, F_WRLCK) == 0 && fcntl(fd, F_SETLEASE, F_UNLCK) == 0;
+  if (fd >= 0)
+    close(fd);
+  return !alone;
+}
+
 static void check_written(const struct checking *checking, const struct ckpt_file *file,
                           const struct stat *st) {
+  bool memory = file_is_memory(file);
+  bool grows = !memory || (uint64_t)st->st_size == file->size;
   if (!(file->flags & CKPT_FILE_CARRIED) || checking->mode == FILES_KEEP ||
-      begins_as_carried(checking, file, st))
+      (grows && begins_as_carried(checking, file, st)))
     check_grown(checking, file, st);
   else if (checking->mode == FILES_STRICT)
     say_problem("%s has been modified since: --files=rewind writes what the image carries, --files=keep "
                 "leaves it",
+                image_string(checking->image, file->path));
+  else if (memory && is_in_use(image_string(checking->image, file->path)))
+    say_problem("%s, the program's shared memory, holds something else now and is in use by another process: "
+                "stop that first, or --files=keep takes it as it is",
                 image_string(checking->image, file->path));
   else if (check_carried(checking->image, checking->place, file))
     add_change(checking, file, CHANGE_BACK);
@@ -143,10 +159,15 @@ static void check_read(const struct checking *checking, struct ckpt_file *file, 
       say_warning("%s has changed since: the program goes on with the image's copy of it", path);
     file->flags |= CKPT_FILE_DELETED;
   } else if (resized) {
-    say_problem("%s has %llu bytes and had %llu when it was saved: put the old one back", path,
-                (unsigned long long)st->st_size, (unsigned long long)file->size);
+    say_problem("%s has %llu bytes and had %llu when it was saved: put the old one back; an image made with "
+                "--with-files "
+                "carries its own",
+                path, (unsigned long long)st->st_size, (unsigned long long)file->size);
   } else {
-    say_problem("%s has been modified since it was saved: put the old one back", path);
+    say_problem(
+        "%s has been modified since it was saved: put the old one back; an image made with --with-files "
+        "carries its own",
+        path);
   }
 }
 

@@ -5,6 +5,7 @@
 
 #include "find.h"
 #include "image.h"
+#include "moves.h"
 #include "options.h"
 
 enum change_way {
@@ -29,6 +30,11 @@ struct changes {
 
 /* Whether the image has what it carries of a file, every byte; else a problem is said. */
 bool check_carried(const struct image *image, const struct place *place, const struct ckpt_file *file);
+/* What the program has in it is a part of its memory; not so a file that is named instead (--map). */
+static inline bool file_is_memory(const struct ckpt_file *file) {
+  return file->flags & CKPT_FILE_SHM && !(file->flags & FILE_MOVED);
+}
+
 /* All that is wrong, and all that is to be done. The program reads on in the image's copy of a file that only
  * others have changed: such a one counts as deleted from then on. */
 void check_files(struct image *image, const struct place *place, const struct options *options,

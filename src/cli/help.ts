@@ -4,7 +4,7 @@ const DIR = "  --dir D      directory of jobs ($CKPT_DIR, or ckpt)";
 const JSON = "  --json       print JSON";
 const EVERY = "  --every T    checkpoint by itself every T: 30s, 10m, 1h30m";
 const WITH_FILES =
-  "  --with-files[=GLOB] carry the contents of open files (whose paths match) in the image";
+  "  --with-files[=GLOB] carry the contents of its files (whose paths match) in the image";
 const KEEP = "  --keep N     with --every: keep the newest N images of the job, remove older ones";
 const TIMEOUT = "  --timeout T  how long threads may take to stop for a checkpoint: 30s, 1m (10s)";
 
