@@ -48,7 +48,7 @@ roundtrips([
   { does: "brings back 32 MiB without a flipped bit", program: "big_memory", args: () => ["32"] },
 ]);
 
-Deno.test("checkpoint() spends no space on reservations", async () => {
+Deno.test("checkpoint() spends no space on reservations and zeros", async () => {
   await using dir = await TempDir.make();
   await using target = Target.launch([built("tests/memory_reserved")], {
     dir: dir.join("ckpt"),

@@ -26,9 +26,9 @@ int main(void) {
   static const struct {
     int advice;
     const char *flag;
-  } rows[] = {{MADV_DONTFORK, " dc"},  {MADV_WIPEONFORK, " wf"}, {MADV_DONTDUMP, " dd"},
-              {MADV_RANDOM, " rr"},    {MADV_SEQUENTIAL, " sr"}, {MADV_HUGEPAGE, " hg"},
-              {MADV_NOHUGEPAGE, " nh"}};
+  } rows[] = {{MADV_DONTFORK, " dc"},   {MADV_WIPEONFORK, " wf"}, {MADV_DONTDUMP, " dd"},
+              {MADV_RANDOM, " rr"},     {MADV_SEQUENTIAL, " sr"}, {MADV_HUGEPAGE, " hg"},
+              {MADV_NOHUGEPAGE, " nh"}, {MADV_MERGEABLE, " mg"}};
   enum { ROWS = sizeof rows / sizeof *rows };
   char *areas[ROWS];
   bool supported[ROWS];
@@ -41,6 +41,9 @@ int main(void) {
   char *locked = mmap(NULL, SIZE, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
   CHECK(locked != MAP_FAILED);
   memset(locked, 'l', SIZE);
+  char *grows = mmap(NULL, SIZE, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_GROWSDOWN, -1, 0);
+  CHECK(grows != MAP_FAILED);
+  grows[0] = 'g';
   bool held = mlock(locked, SIZE) == 0;
 
   ready();
@@ -52,6 +55,7 @@ int main(void) {
       FAIL("flag%s is gone", rows[i].flag);
   }
   CHECK(!held || has_flag(locked, " lo"));
+  CHECK(has_flag(grows, " gd") && grows[0] == 'g');
   CHECK(locked[SIZE - 1] == 'l');
   success();
 }
