@@ -82,7 +82,7 @@ static long add_over_file(struct reading *r, struct ckpt_region *region, const s
   if (!r->map.shared && file_is_asked_for(r->c, r->name) && !find_open(r))
     return add_anonymous(r, region, SOURCE_EXISTING);
   uint32_t flags = CKPT_FILE_MAPPED | (writes ? CKPT_FILE_WRITTEN : 0u) |
-                   (writes && is_on_tmpfs(r->name) ? CKPT_FILE_SHM : 0u);
+                   (writes && region->prot & PROT_WRITE && is_on_tmpfs(r->name) ? CKPT_FILE_SHM : 0u);
   long file = add_file(r->c, st, r->name, flags);
   if (file < 0)
     return file;
