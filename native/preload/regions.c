@@ -155,7 +155,8 @@ static long add_mapping(struct reading *r, const char *words) {
     return refuse_region(r, "watched by userfaultfd");
   if (proc_has_flag(words, "ss"))
     return refuse_region(r, "a shadow stack");
-  if (r->protection_key)
+  /* The kernel's own key for what may only be executed comes back with that protection. */
+  if (r->protection_key && region.prot != PROT_EXEC)
     return refuse_region(r, "under a protection key");
   if (r->name[0] == '/')
     return add_named(r, &region, words);
