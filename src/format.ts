@@ -75,6 +75,7 @@ export const FileFlag = {
   MEMORY: 1 << 5,
   SEGMENT: 1 << 6,
   SHM: 1 << 7,
+  HUGETLB: 1 << 8,
 } as const;
 
 /** enum ckpt_description_kind. */

@@ -1,6 +1,7 @@
 /* files/ beside the core: contents of files, of those without a name, those in memory and those asked for. */
 #include <errno.h>
 #include <fcntl.h>
+#include <string.h>
 #include <sys/stat.h>
 
 #include "checkpoint.h"
@@ -20,13 +21,18 @@ static long open_again(int fd) {
   return sys(SYS_(openat), AT_FDCWD, path, O_RDONLY | O_CLOEXEC);
 }
 
+static bool is_zeros(const char *bytes, size_t size) {
+  return bytes[0] == 0 && memcmp(bytes, bytes + 1, size - 1) == 0;
+}
+
 static long copy_range(int from, int to, uint64_t start, uint64_t end, char *buffer) {
   for (uint64_t at = start; at < end;) {
     size_t size = end - at < CKPT_CHUNK ? (size_t)(end - at) : CKPT_CHUNK;
     long n = sys_pread_full(from, buffer, size, at);
     if (n <= 0)
       return n;
-    long result = sys_pwrite_full(to, buffer, (size_t)n, at);
+    /* Huge pages that nobody has touched are no holes to lseek. */
+    long result = is_zeros(buffer, (size_t)n) ? 0 : sys_pwrite_full(to, buffer, (size_t)n, at);
     if (result < 0)
       return result;
     at += (uint64_t)n;

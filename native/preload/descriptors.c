@@ -1,6 +1,7 @@
 /* Open descriptors and the descriptions behind them, from /proc/self/fd, fdinfo and fstat. */
 #include <errno.h>
 #include <fcntl.h>
+#include <linux/magic.h>
 #include <signal.h>
 #include <string.h>
 #include <sys/ioctl.h>
@@ -92,8 +93,7 @@ static long describe_file(struct looking *l, struct ckpt_description *d) {
   if (fs.f_type == 0x19800202 /* mqueue */)
     return refuse(l, "a message queue");
   bool memfd = text_starts(l->name, "/memfd:");
-  if (memfd && fs.f_type == 0x958458f6 /* hugetlbfs */)
-    return refuse(l, "a memfd of huge pages");
+  bool huge = memfd && fs.f_type == HUGETLBFS_MAGIC;
   uint32_t flags = CKPT_FILE_OPEN | (access_mode(l->flags) != O_RDONLY ? CKPT_FILE_WRITTEN : 0u);
   bool found = l->name[0] == '/' && l->st.st_nlink > 0 &&
                sys(SYS_(newfstatat), AT_FDCWD, l->name, &named, 0) == 0 && named.st_ino == l->st.st_ino &&
@@ -111,6 +111,8 @@ static long describe_file(struct looking *l, struct ckpt_description *d) {
     struct ckpt_file *files = l->c->files.entries;
     long seals = sys(SYS_(fcntl), l->fd, F_GET_SEALS);
     files[file - 1].seals = seals < 0 ? 0 : (uint32_t)seals;
+    files[file - 1].flags |= huge ? CKPT_FILE_HUGETLB : 0u;
+    files[file - 1].rdev = huge ? (uint64_t)fs.f_bsize : 0;
   }
   d->kind = CKPT_DESC_FILE;
   d->file = (uint32_t)file;

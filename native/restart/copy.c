@@ -1,6 +1,7 @@
 /* Copying files, holes left as holes. */
 #include <errno.h>
 #include <string.h>
+#include <sys/mman.h>
 #include <unistd.h>
 
 #include "core/sys.h"
@@ -37,6 +38,30 @@ int copy_range(int in, int out, uint64_t from, uint64_t to) {
     at = end;
   }
   return ftruncate(out, (off_t)(to - from)) < 0 ? -errno : 0;
+}
+
+int copy_by_mapping(int in, int out, uint64_t size) {
+  if (ftruncate(out, (off_t)size) < 0)
+    return -errno;
+  if (size == 0)
+    return 0;
+  char *to = mmap(NULL, size, PROT_READ | PROT_WRITE, MAP_SHARED, out, 0);
+  int error = to == MAP_FAILED ? -errno : 0;
+  for (uint64_t at = 0; error == 0 && at < size;) {
+    off_t data = lseek(in, (off_t)at, SEEK_DATA);
+    if (data < 0) {
+      error = errno == ENXIO ? 0 : -errno;
+      break;
+    }
+    off_t hole = lseek(in, data, SEEK_HOLE);
+    uint64_t end = hole < 0 || (uint64_t)hole > size ? size : (uint64_t)hole;
+    long n = sys_pread_full(in, to + data, end - (uint64_t)data, (uint64_t)data);
+    error = n < 0 ? (int)n : n != (long)(end - (uint64_t)data) ? -EIO : 0;
+    at = end;
+  }
+  if (to != MAP_FAILED)
+    munmap(to, size);
+  return error;
 }
 
 bool same_contents(int a, int b, uint64_t size) {

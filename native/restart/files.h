@@ -50,6 +50,8 @@ void changes_undo(struct changes *changes);
 /* Copies [from, to) of a file to the start of another, leaving holes where it has some: 0 or negative errno.
  */
 int copy_range(int in, int out, uint64_t from, uint64_t to);
+/* Copies a file of this size to an empty one that can be mapped but not written: 0 or negative errno. */
+int copy_by_mapping(int in, int out, uint64_t size);
 /* Are the first `size` bytes of both the same? */
 bool same_contents(int a, int b, uint64_t size);
 /* Opens the contents of a carried file: a descriptor, or -1 with a problem said. */

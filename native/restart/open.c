@@ -69,6 +69,10 @@ static int make_memfd(const char *path, mode_t mode, int flags) {
   return fd;
 }
 
+static int huge_size_flags(const struct ckpt_file *file) {
+  return (int)(MFD_HUGETLB | (unsigned)__builtin_ctzll(file->rdev) << CKPT_HUGE_SHIFT);
+}
+
 bool file_is_sealed_late(const struct ckpt_file *file) {
   return file->flags & CKPT_FILE_MAPPED && file->seals & F_SEAL_FUTURE_WRITE;
 }
@@ -95,13 +99,21 @@ static int recreate(struct child *child, uint32_t index) {
   int in = carried_open(child->image, child->place, file);
   if (in < 0)
     return -1;
-  bool memfd = text_starts(path, MEMFD);
-  int out = memfd ? make_memfd(path, file->mode & 07777, 0) : nameless(path, file->mode & 07777);
-  int error = out < 0 ? -errno : copy_range(in, out, 0, file->size);
+  bool memfd = text_starts(path, MEMFD), huge = file->flags & CKPT_FILE_HUGETLB;
+  int out = memfd ? make_memfd(path, file->mode & 07777, huge ? huge_size_flags(file) : 0)
+                  : nameless(path, file->mode & 07777);
+  int error = out < 0 ? -errno
+              : huge  ? copy_by_mapping(in, out, file->size)
+                      : copy_range(in, out, 0, file->size);
   if (error == 0 && memfd && file->seals && !file_is_sealed_late(file) &&
       fcntl(out, F_ADD_SEALS, (int)file->seals) < 0)
     error = -errno;
   close(in);
+  if (error < 0 && huge)
+    return say_problem(
+        "cannot make %s again, of %llu huge pages of %llu KiB: %s; see /proc/sys/vm/nr_hugepages", path,
+        (unsigned long long)(file->size / file->rdev), (unsigned long long)file->rdev / 1024,
+        strerror(-error));
   if (error < 0)
     return say_problem("cannot make the deleted file %s again: %s", path, strerror(-error));
   return (child->files_write[index] = descriptor_lift(child, out, path)) < 0 ? -1 : 0;

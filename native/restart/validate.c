@@ -111,10 +111,11 @@ static bool over_file_ok(const struct image *image, const struct ckpt_region *re
 }
 
 /* As large as a page of the machine's can be: the kernel knows which sizes there are. */
-static bool huge_ok(const struct ckpt_region *region) {
+static bool huge_ok(const struct image *image, const struct ckpt_region *region) {
   uint32_t shift = region->flags >> CKPT_HUGE_SHIFT;
   bool anonymous = region->kind == CKPT_REGION_ANONYMOUS || region->kind == CKPT_REGION_SHARED;
-  return !(region->flags & CKPT_REGION_HUGETLB) || (anonymous && shift > 12 && shift < 40);
+  bool over_huge = region->file && image->files[region->file - 1].flags & CKPT_FILE_HUGETLB;
+  return !(region->flags & CKPT_REGION_HUGETLB) || ((anonymous || over_huge) && shift > 12 && shift < 40);
 }
 
 static bool kind_ok(const struct image *image, const struct ckpt_region *region) {
@@ -145,7 +146,7 @@ static int check_regions(struct image *image) {
         region->end <= region->start || region->end > USER_END_57 ||
         (region->prot & ~(uint32_t)(PROT_READ | PROT_WRITE | PROT_EXEC)))
       return damaged(image, "region", i);
-    if (!kind_ok(image, region) || !huge_ok(region))
+    if (!kind_ok(image, region) || !huge_ok(image, region))
       return damaged(image, "region", i);
     last = region->end;
   }
@@ -183,6 +184,9 @@ static int check_files(struct image *image) {
       return damaged(image, "file", i);
     const char *carried = image_string(image, file->carried);
     if (file->flags & CKPT_FILE_SEGMENT && (!(file->flags & CKPT_FILE_MEMORY) || file->ino > INT32_MAX))
+      return damaged(image, "file", i);
+    if (file->flags & CKPT_FILE_HUGETLB &&
+        (file->rdev <= CKPT_PAGE || file->rdev & (file->rdev - 1) || file->size % file->rdev))
       return damaged(image, "file", i);
     if (!plain_name(carried) || ((file->flags & CKPT_FILE_CARRIED) && !*carried))
       return damaged(image, "file", i);
