@@ -65,6 +65,9 @@ int main(void) {
     say("note: rseq is not registered here\n");
   for (int i = 0; i < THREADS && __rseq_size; i++)
     CHECK(pthread_create(&threads[i], NULL, add, &added[i]) == 0);
+  for (int i = 0; i < THREADS && __rseq_size; i++)
+    while (__atomic_load_n(&added[i], __ATOMIC_RELAXED) == 0)
+      sched_yield();
   ready();
   wait_for_go();
   __atomic_store_n(&stop, true, __ATOMIC_RELEASE);

@@ -7,11 +7,11 @@
 
 #include "undisturbed.h"
 
-/* musl makes a relative wait of a time of day. */
+/* musl makes relative waits of a time of day, and makes the next one of what remains. */
 #ifdef __GLIBC__
 #define LOCK_TIMED OF_DAY
 #else
-#define LOCK_TIMED TIMED_AGAIN
+#define LOCK_TIMED OF_DAY_AGAIN
 #endif
 
 static int flock_holder, flock_waiter, range_holder, range_waiter;
