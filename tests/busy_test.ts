@@ -30,14 +30,26 @@ for (const kind of ["fork", "spawn", "dlopen", "threads", "timer"]) {
   });
 }
 
+/** Bytes that a process has read, undefined once it has ended. */
+function bytesRead(pid: number): number | undefined {
+  try {
+    return Number(/^rchar: (\d+)$/m.exec(Deno.readTextFileSync(`/proc/${pid}/io`))![1]);
+  } catch {
+    return undefined;
+  }
+}
+
 /** Somewhere between the order to end and the last thread's end: its image is whole, or there is none. */
 Deno.test("a program that ends while it is saved ends as it would", async () => {
   for (let i = 0; i < 20; i++) {
     await using dir = await TempDir.make();
     await using first = Target.launch([built("tests/threads"), "4"], { dir: dir.join("ckpt") });
     await first.waitFor("READY\n");
+    const before = bytesRead(first.pid)!;
     await first.send("go\n");
-    await delay(Math.random() * 4);
+    // An image with half of the order would wait for the other half.
+    while ((bytesRead(first.pid) ?? Infinity) < before + 3);
+    await delay(Math.random() * 3);
     try {
       Deno.kill(first.pid, "SIGUSR2");
     } catch (error) {
