@@ -33,6 +33,7 @@ export const NoteType = {
   TIMERFDS: 0x434b0014,
   SOCKETS: 0x434b0015,
   OPTIONS: 0x434b0016,
+  CHILDREN: 0x434b001f,
 } as const;
 
 /** enum ckpt_region_kind. */
@@ -273,6 +274,8 @@ export const DESCRIPTION = new Struct("ckpt_description", {
   owner: "i32",
   signal: "i32",
   name: "string",
+  shared: "u32",
+  pad: "u32",
 });
 
 /** struct ckpt_descriptor. */
@@ -397,6 +400,14 @@ export const OPTION = new Struct("ckpt_option", {
   value: "bytes24",
 });
 
+/** struct ckpt_child. */
+export const CHILD = new Struct("ckpt_child", {
+  pid: "i32",
+  pgid: "i32",
+  sid: "i32",
+  status: "u32",
+});
+
 /** struct ckpt_request. */
 export const REQUEST = new Struct("ckpt_request", {
   size: "u32",
@@ -405,6 +416,10 @@ export const REQUEST = new Struct("ckpt_request", {
   flags: "u32",
   timeout_ms: "u32",
   files: "bytes1024",
+  call_known: "u32",
+  call_number: "u32",
+  call_rip: "u64",
+  call_rsp: "u64",
 });
 
 /** struct ckpt_report. */
@@ -426,8 +441,8 @@ export const CONTROL_SIGNAL = 32;
 /** The version of requests and reports. */
 export const CONTROL_VERSION = 1;
 /** What to ask for. */
-export const RequestOp = { CHECKPOINT: 1 } as const;
+export const RequestOp = { CHECKPOINT: 1, JOIN: 2 } as const;
 /** How. */
 export const RequestFlag = { KILL: 1 << 0 } as const;
 /** What a report says. */
-export const ReportKind = { PROGRESS: 1, DONE: 2, FAILED: 3 } as const;
+export const ReportKind = { PROGRESS: 1, DONE: 2, FAILED: 3, JOINED: 4, DESCRIBED: 5 } as const;

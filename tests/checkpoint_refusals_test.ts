@@ -37,10 +37,6 @@ Deno.test("checkpoint() refuses a thread that cannot be stopped, by its name, an
   );
 });
 
-Deno.test("checkpoint() refuses a child process by its number and lets the program go on", async () => {
-  await refused([built("tests/child_process")], /child.*\d+|process \d+/);
-});
-
 for (
   const [kind, words] of [
     ["socket", /\b9\b.*socket/],

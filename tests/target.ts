@@ -52,13 +52,36 @@ export function imagesOf(job: string): string[] {
   }
 }
 
-/** The one core file of an image, or of a job's newest image. */
-export function coreOf(path: string): string {
+/** The core files of an image, or of a job's newest image. */
+export function coresOf(path: string): string[] {
   const image = imagesOf(path).at(-1) ?? path;
   const names = [...Deno.readDirSync(image)].map((entry) => entry.name);
-  const core = names.find((name) => name.endsWith(".core"));
-  if (!core) throw new Error(`No core in ${image}: ${names.join(" ")}`);
-  return join(image, core);
+  const cores = names.filter((name) => name.endsWith(".core")).map((name) => join(image, name));
+  if (cores.length === 0) throw new Error(`No core in ${image}: ${names.join(" ")}`);
+  return cores;
+}
+
+/** The one core file of an image, or of a job's newest image. */
+export function coreOf(path: string): string {
+  const cores = coresOf(path);
+  if (cores.length > 1) throw new Error(`More than one core: ${cores.join(" ")}`);
+  return cores[0]!;
+}
+
+function kill(pids: number[]): void {
+  for (const pid of pids) {
+    try {
+      Deno.kill(pid, "SIGKILL");
+    } catch (error) {
+      // It went with another.
+      if (!(error instanceof Deno.errors.NotFound)) throw error;
+    }
+  }
+}
+
+function isThere(pid: number): boolean {
+  const state = stateOf(pid);
+  return state !== undefined && state !== "Z";
 }
 
 export class Target implements AsyncDisposable {
@@ -72,7 +95,7 @@ export class Target implements AsyncDisposable {
   private constructor(
     command: string[],
     readonly job: string,
-    readonly innerPid: number | undefined,
+    readonly innerPids: number[] | undefined,
     cwd?: string,
   ) {
     const [program, ...args] = command as [string, ...string[]];
@@ -112,11 +135,11 @@ export class Target implements AsyncDisposable {
   /** Restarts an image directory, or a job's directory. */
   static restart(image: string, options: RestartOptions = {}): Target {
     const words = Object.entries(options.env ?? {}).map(([name, value]) => `${name}=${value}`);
-    const pid = Number(basename(coreOf(image)).replace(".core", ""));
+    const pids = coresOf(image).map((core) => Number(basename(core).replace(".core", "")));
     return new Target(
       [...asUser(options.as), "env", ...words, built("restart"), ...options.options ?? [], image],
       imagesOf(image).length > 0 ? image : join(image, ".."),
-      pid,
+      pids,
       options.cwd,
     );
   }
@@ -128,8 +151,8 @@ export class Target implements AsyncDisposable {
 
   /** Of the program, as seen from here. */
   get programPid(): number | undefined {
-    if (this.innerPid === undefined) return this.pid;
-    return descendants(this.pid).find((pid) => innerPid(pid) === this.innerPid);
+    if (this.innerPids === undefined) return this.pid;
+    return descendants(this.pid).find((pid) => this.innerPids!.includes(innerPid(pid)!));
   }
 
   get ended(): boolean {
@@ -206,17 +229,13 @@ export class Target implements AsyncDisposable {
     return imagesOf(this.job).at(-1)!;
   }
 
-  /** Kills the program by signal 9 and waits until nothing is left of it. */
+  /** Kills all of the program by signal 9 and waits until nothing is left of it. */
   async kill(): Promise<void> {
     const pid = this.programPid;
-    if (!this.#ended && pid !== undefined) {
-      try {
-        Deno.kill(pid, "SIGKILL");
-      } catch (error) {
-        if (!(error instanceof Deno.errors.NotFound)) throw error;
-      }
-    }
+    const family = pid === undefined ? [] : [...descendants(pid).reverse(), pid];
+    if (!this.#ended) kill(family);
     await this.end();
+    await eventually("its processes are gone", () => !family.some(isThere));
   }
 
   /** Waits for the end and the last of the output. */
@@ -236,13 +255,7 @@ export class Target implements AsyncDisposable {
 
   async [Symbol.asyncDispose](): Promise<void> {
     if (!this.#ended) {
-      for (const pid of [...descendants(this.pid).reverse(), this.pid]) {
-        try {
-          Deno.kill(pid, "SIGKILL");
-        } catch {
-          // It went with its parent.
-        }
-      }
+      kill([...descendants(this.pid).reverse(), this.pid]);
     }
     await this.end();
     await this.#stdin.close().catch(() => {});

@@ -18,7 +18,10 @@
 #define CKPT_CONTROL_NAME "ckpt-%016llx" /* after the leading zero byte */
 #define CKPT_CONTROL_VERSION 1
 
-enum ckpt_request_op { CKPT_REQUEST_CHECKPOINT = 1 };
+enum ckpt_request_op {
+  CKPT_REQUEST_CHECKPOINT = 1,
+  CKPT_REQUEST_JOIN = 2, /* from the process that leads the checkpoint of a job: native/preload/job.h */
+};
 
 enum ckpt_request_flag {
   CKPT_REQUEST_KILL =
@@ -34,9 +37,20 @@ struct ckpt_request {
   uint32_t timeout_ms;           /* for what has to be waited for; 0: the program's own, CKPT_TIMEOUT */
   char files[CKPT_PATTERNS_MAX]; /* of which open files the contents are carried, as in CKPT_WITH_FILES;
                                     empty: as that says */
+  /* The system call that the main thread was in just before the signal, as /proc/PID/syscall tells it. */
+  uint32_t call_known; /* 0: nobody has looked */
+  uint32_t call_number;
+  uint64_t call_rip;
+  uint64_t call_rsp;
 };
 
-enum ckpt_report_kind { CKPT_REPORT_PROGRESS = 1, CKPT_REPORT_DONE = 2, CKPT_REPORT_FAILED = 3 };
+enum ckpt_report_kind {
+  CKPT_REPORT_PROGRESS = 1,
+  CKPT_REPORT_DONE = 2,
+  CKPT_REPORT_FAILED = 3,
+  CKPT_REPORT_JOINED = 4, /* these two are for the leader of a job */
+  CKPT_REPORT_DESCRIBED = 5,
+};
 
 struct ckpt_report {
   uint32_t size;

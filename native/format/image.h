@@ -73,6 +73,7 @@ enum ckpt_note_type {
   CKPT_NOTE_TIMERFDS = 0x434b0014,     /* struct ckpt_timerfd [] */
   CKPT_NOTE_SOCKETS = 0x434b0015,      /* struct ckpt_socket [] */
   CKPT_NOTE_OPTIONS = 0x434b0016,      /* struct ckpt_option [], by socket */
+  CKPT_NOTE_CHILDREN = 0x434b001f,     /* struct ckpt_child [] */
 };
 
 /* An offset into the strings note. */
@@ -155,6 +156,14 @@ struct ckpt_process {
   uint32_t thread_count;
   uint32_t lock_future; /* MCL_*: what mlockall said about mappings to come */
   uint32_t pad;
+};
+
+/* A child that has ended and that the process has not waited for. */
+struct ckpt_child {
+  int32_t pid;
+  int32_t pgid;
+  int32_t sid;
+  uint32_t status; /* as wait() gives it */
 };
 
 #define CKPT_CPU_WORDS 16 /* 1,024 CPUs */
@@ -279,6 +288,8 @@ enum ckpt_description_kind {
   CKPT_DESC_PIDFD = 12,       /* of the program's own process */
 };
 
+#define CKPT_SHARED_MOST 65535
+
 /* One open file description (what dup shares). */
 struct ckpt_description {
   uint32_t kind;
@@ -292,6 +303,9 @@ struct ckpt_description {
   int32_t owner;    /* F_GETOWN */
   int32_t signal;   /* F_GETSIG */
   ckpt_string name; /* what /proc/self/fd showed */
+  uint32_t shared; /* CKPT_SHARED_MOST at the most; the same for all processes of a job that share it; 0: none
+                      other does */
+  uint32_t pad;
 };
 
 struct ckpt_descriptor {

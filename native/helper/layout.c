@@ -105,8 +105,9 @@ static const struct field ckpt_file_fields[] = {F(dev),     F(ino),   F(size),  
 #undef F
 
 #define F(name) FIELD(ckpt_description, name)
-static const struct field ckpt_description_fields[] = {
-    F(kind), F(flags), F(pos), F(a), F(b), F(data), F(data_size), F(file), F(owner), F(signal), F(name)};
+static const struct field ckpt_description_fields[] = {F(kind), F(flags),     F(pos),  F(a),     F(b),
+                                                       F(data), F(data_size), F(file), F(owner), F(signal),
+                                                       F(name), F(shared),    F(pad)};
 #undef F
 
 #define F(name) FIELD(ckpt_descriptor, name)
@@ -164,9 +165,14 @@ static const struct field ckpt_packet_fields[] = {F(size), F(rights), F(address_
 static const struct field ckpt_option_fields[] = {F(socket), F(level), F(name), F(size), F(value)};
 #undef F
 
+#define F(name) FIELD(ckpt_child, name)
+static const struct field ckpt_child_fields[] = {F(pid), F(pgid), F(sid), F(status)};
+#undef F
+
 #define F(name) FIELD(ckpt_request, name)
-static const struct field ckpt_request_fields[] = {F(size),  F(version),    F(op),
-                                                   F(flags), F(timeout_ms), F(files)};
+static const struct field ckpt_request_fields[] = {F(size),       F(version), F(op),         F(flags),
+                                                   F(timeout_ms), F(files),   F(call_known), F(call_number),
+                                                   F(call_rip),   F(call_rsp)};
 #undef F
 
 #define F(name) FIELD(ckpt_report, name)
@@ -185,7 +191,8 @@ static const struct layout layouts[] = {
     LAYOUT(ckpt_description), LAYOUT(ckpt_descriptor), LAYOUT(ckpt_sigaction), LAYOUT(ckpt_signal),
     LAYOUT(ckpt_rlimit),      LAYOUT(ckpt_itimer),     LAYOUT(ckpt_timer),     LAYOUT(ckpt_lock),
     LAYOUT(ckpt_watch),       LAYOUT(ckpt_timerfd),    LAYOUT(ckpt_socket),    LAYOUT(ckpt_packet),
-    LAYOUT(ckpt_option),      LAYOUT(ckpt_request),    LAYOUT(ckpt_report),    LAYOUT(ckpt_resume)};
+    LAYOUT(ckpt_child),       LAYOUT(ckpt_option),     LAYOUT(ckpt_request),   LAYOUT(ckpt_report),
+    LAYOUT(ckpt_resume)};
 
 /* Adds to what is in the buffer; false when it does not fit. */
 #define ADD(...)                                                                                             \

@@ -77,6 +77,8 @@ static long open_mapped(const struct checkpoint *c, const struct ckpt_file *file
 static long carry(struct checkpoint *c, int dir, struct ckpt_file *file, long from, char *buffer) {
   char name[32];
   struct text text = text_in(name, sizeof name);
+  if (c->request.op == CKPT_REQUEST_JOIN) /* others write into the same directory */
+    text_format(&text, "%d-", (int64_t)c->process.pid);
   text_format(&text, "%u", (uint64_t)(file - (struct ckpt_file *)c->files.entries));
   if (from < 0)
     return fail(c, from, "%s cannot be read, to be carried in the image: %s", string_at(c, file->path),
@@ -120,6 +122,8 @@ static long make_directory(struct carrying *carrying) {
     return 0;
   carrying->buffer = arena_take(&c->arena, CKPT_CHUNK);
   long result = carrying->buffer ? sys(SYS_(mkdirat), c->temp_fd, FILES, 0700) : -ENOMEM;
+  if (result == -EEXIST) /* another process of the job was faster */
+    result = 0;
   carrying->dir =
       result < 0 ? result : sys(SYS_(openat), c->temp_fd, FILES, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
   if (carrying->dir >= 0)

@@ -9,6 +9,7 @@
 #include "core/sys.h"
 #include "core/text.h"
 #include "freeze.h"
+#include "job.h"
 
 int ckpt_context_save(struct context *context) __attribute__((returns_twice));
 void ckpt_run_on(void *stack_end, void (*function)(void *), void *argument);
@@ -72,9 +73,10 @@ static long refuse_deferred(struct checkpoint *c) {
 
 static long make_image(struct checkpoint *c) {
   static long (*const steps[])(struct checkpoint *) = {
-      freeze_threads,   refuse_deferred, clear_umask,          refuse_company,   describe_process,
-      describe_signals, describe_timers, describe_descriptors, describe_regions, store_begin,
-      write_pages,      check_swap,      write_files,          write_notes,      store_end,
+      freeze_threads,   refuse_deferred,  clear_umask,     refuse_company,    gather_job,
+      describe_process, describe_signals, describe_timers, describe_children, describe_descriptors,
+      describe_regions, meet_described,   store_begin,     meet_store,        write_pages,
+      check_swap,       write_files,      write_notes,     store_end,
   };
   for (size_t i = 0; i < sizeof steps / sizeof steps[0]; i++) {
     long result = steps[i](c);
@@ -100,6 +102,7 @@ static void make_image_on_arena(void *argument) {
   restore_limits(c);
   drop_signal(SIGXFSZ, pending);
   if (c->result == 0 && (c->request.flags & CKPT_REQUEST_KILL)) {
+    job_end(c, ORDER_END);
     report_result(c);
     sys(SYS_(kill), sys(SYS_(getpid)), SIGKILL);
   }
@@ -124,11 +127,21 @@ static bool carried_on(struct checkpoint *c) {
   bool postponed = c->postponed && c->requester < 0 && !c->local;
   if (c->local)
     ckpt_state.result = c->result;
+  job_end(c, ORDER_CARRY_ON);
   thaw_threads(c);
   report_result(c);
   struct arena arena = c->arena;
   arena_destroy(&arena);
   return postponed;
+}
+
+/* What the requester has seen of this thread. */
+static struct known_call known_call(const struct checkpoint *c) {
+  const struct ckpt_request *request = &c->request;
+  return (struct known_call){.known = request->call_known && sys(SYS_(gettid)) == c->process.pid,
+                             .number = request->call_number,
+                             .rip = request->call_rip,
+                             .rsp = request->call_rsp};
 }
 
 /* 0 in the process that carries on, 1 in a restarted one. Hooks run before anything is frozen and after all
@@ -140,7 +153,8 @@ static int checkpoint(struct checkpoint *c) {
     hooks_copy(&hooks);
   hooks_before(&hooks);
   raise_limits(c);
-  thread_enter(&leaving, c->frame, NULL);
+  struct known_call call = known_call(c);
+  thread_enter(&leaving, c->frame, &call);
   ckpt_state.resume.restarted = 0;
   int result = ckpt_context_save(&ckpt_state.context);
   if (result == 0) {

@@ -2,6 +2,7 @@
 #ifndef CKPT_CHECKPOINT_H
 #define CKPT_CHECKPOINT_H
 
+#include <poll.h>
 #include <signal.h>
 #include <stdbool.h>
 #include <stdint.h>
@@ -31,12 +32,22 @@ struct checkpoint {
   uint32_t umask;
   bool umask_cleared;
 
+  /* The job, when there are more processes than this one (job.h). */
+  struct job *job;        /* in the leader */
+  struct order *order;    /* in every process of a job: the leader's last */
+  struct list open_files; /* struct open_file, of all of them */
+  char *scratch;          /* SCRATCH bytes, when there is a job */
+  uint64_t members_size;  /* of the other processes' cores */
+  struct pollfd *polls;
+  size_t polls_room;
+
   /* What the notes say; filled by the describe_* steps. */
   struct ckpt_image image;
   struct ckpt_process process;
   struct list threads;      /* struct thread_note (thread.h), the main thread first */
   struct list parked;       /* struct parked * (freeze.c) */
   struct list helpers;      /* int32_t: libc's threads for timers (timers.c) */
+  struct list children;     /* struct ckpt_child */
   uint32_t lock;            /* parked threads share the arena through take_turn */
   struct list strings;      /* bytes */
   struct list files;        /* struct ckpt_file */
@@ -79,14 +90,18 @@ long fail(struct checkpoint *c, long code, const char *format, ...);
 /* Steps, in order. Each returns 0 or a negative errno with words. */
 long freeze_threads(struct checkpoint *c);         /* freeze.c */
 long refuse_company(struct checkpoint *c);         /* refuse.c */
+long gather_job(struct checkpoint *c);             /* meet.c */
 long describe_process(struct checkpoint *c);       /* process.c */
+long describe_children(struct checkpoint *c);      /* children.c */
 long describe_timers(struct checkpoint *c);        /* timers.c */
 long describe_signals(struct checkpoint *c);       /* signals.c */
 long describe_regions(struct checkpoint *c);       /* regions.c */
 long describe_descriptors(struct checkpoint *c);   /* descriptors.c */
 void close_in_flight(struct checkpoint *c);        /* descriptors.c */
 void take_locks_again(const struct checkpoint *c); /* locks.c */
+long meet_described(struct checkpoint *c);         /* meet.c */
 long store_begin(struct checkpoint *c);            /* store.c */
+long meet_store(struct checkpoint *c);             /* meet.c */
 long write_pages(struct checkpoint *c);            /* pages.c */
 long check_swap(struct checkpoint *c);             /* regions.c */
 long write_files(struct checkpoint *c);            /* carry.c */

@@ -15,6 +15,7 @@
 #include "core/sys.h"
 #include "core/text.h"
 #include "describe.h"
+#include "job.h"
 
 enum { SIGNAL_MOST = 64 };
 
@@ -24,18 +25,32 @@ long refuse(struct looking *l, const char *what) {
 }
 
 /* Does it lead to something that was never the job's? 0, 1 and 2, and what the program was started with. */
-bool leads_outside(const struct looking *l) {
+bool was_there(int fd, uint64_t dev, uint64_t ino) {
   for (int i = 0; i < ckpt_state.inherited_count; i++) {
     const struct inherited *known = &ckpt_state.inherited[i];
-    if (known->fd == l->fd && known->ino == l->st.st_ino && known->dev == l->st.st_dev)
+    if (known->fd == fd && known->ino == ino && known->dev == dev)
       return true;
   }
-  return l->fd <= 2;
+  return fd <= 2;
+}
+
+bool leads_outside(const struct looking *l) {
+  return was_there(l->fd, l->st.st_dev, l->st.st_ino);
+}
+
+bool is_own_descriptor(const struct checkpoint *c, int fd) {
+  return fd == c->requester || fd == c->mem || (c->job && job_has_descriptor(c, fd));
 }
 
 long describe_outside(const struct looking *l, struct ckpt_description *d) {
+  const struct open_file *files = l->c->open_files.entries;
+  uint32_t id = shared_id(l->c, l->fd);
   d->kind = CKPT_DESC_OUTSIDE;
   d->a = (uint64_t)l->fd;
+  /* restart has what the leader was started with. */
+  for (size_t i = 0; id && i < l->c->open_files.count; i++)
+    if (files[i].id == id && files[i].process == 0 && files[i].outside)
+      d->a = (uint64_t)files[i].fd;
   return 0;
 }
 
@@ -164,6 +179,7 @@ static long add_description(struct looking *l, struct list *inodes) {
   struct ckpt_description d = {
       .flags = l->flags & ~(uint32_t)O_CLOEXEC,
       .pos = l->pos,
+      .shared = shared_id(c, l->fd),
   };
   if (!(l->flags & O_PATH)) { /* which does not even answer */
     d.owner = (int32_t)sys(SYS_(fcntl), l->fd, F_GETOWN);
@@ -240,7 +256,7 @@ long describe_descriptors(struct checkpoint *c) {
     return fail(c, result, "/proc/self/fd: %s", text_errno(result));
   uint64_t fd;
   for (const char *name; result == 0 && (name = dir_next(dir));) {
-    if (!text_is_decimal(name, &fd) || (int)fd == dir->fd || (int)fd == c->requester)
+    if (!text_is_decimal(name, &fd) || (int)fd == dir->fd || is_own_descriptor(c, (int)fd))
       continue;
     l->fd = (int)fd;
     result = add_descriptor(l, &inodes);

@@ -5,6 +5,7 @@
 #include "core/sys.h"
 #include "core/text.h"
 #include "describe.h"
+#include "job.h"
 
 enum { LINE_MOST = 4096 };
 
@@ -83,7 +84,9 @@ long describe_epoll_sets(struct looking *l, const struct list *inodes) {
     return -ENOMEM;
   for (size_t i = 0; i < c->descriptions.count; i++) {
     l->fd = known[i].fd;
-    long result = all[i].kind == CKPT_DESC_EPOLL ? describe_set(l, (uint32_t)i, buffer) : 0;
+    long result = all[i].kind == CKPT_DESC_EPOLL && carries_shared(c, all[i].shared)
+                      ? describe_set(l, (uint32_t)i, buffer)
+                      : 0;
     if (result < 0)
       return result;
   }

@@ -130,23 +130,12 @@ static uint64_t read_set(uint64_t address) {
   return n == sizeof set ? set : 0;
 }
 
-/* "NUMBER 0xARG*6 0xSP 0xPC" when it is in a system call. */
 static void read_call(struct parked *p) {
   char line[256];
-  if (read_task(p->tid, "syscall", line, sizeof line) <= 0 || line[0] < '0' || line[0] > '9')
-    return;
-  const char *at = line;
-  uint64_t words[9] = {text_take_decimal(&at)};
-  for (int i = 1; i < 9; i++) {
-    text_skip_spaces(&at);
-    if (!text_starts(at, "0x"))
-      return;
-    at += 2;
-    words[i] = text_take_hex(&at);
-  }
-  p->call = (struct known_call){true, (uint32_t)words[0], words[8], words[7]};
-  if (words[0] == __NR_rt_sigtimedwait)
-    p->waits_for_signal = read_set(words[1]) >> (CKPT_CONTROL_SIGNAL - 1) & 1;
+  if (read_task(p->tid, "syscall", line, sizeof line) > 0)
+    known_call_parse(&p->call, line);
+  if (p->call.known && p->call.number == __NR_rt_sigtimedwait)
+    p->waits_for_signal = read_set(p->call.first) >> (CKPT_CONTROL_SIGNAL - 1) & 1;
 }
 
 /* A seat that nobody is using. */

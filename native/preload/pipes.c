@@ -1,11 +1,13 @@
 /* Pipes: which ends the process has, and what waits in them. */
 #include <errno.h>
 #include <fcntl.h>
+#include <poll.h>
 #include <sys/ioctl.h>
 
 #include "core/sys.h"
 #include "core/text.h"
 #include "describe.h"
+#include "job.h"
 
 /* Bytes that wait in a pipe, without consuming them: tee duplicates them into another pipe. */
 static long peek_pipe(struct looking *l, struct ckpt_description *d, uint64_t capacity) {
@@ -42,7 +44,7 @@ long describe_fifo(struct looking *l, struct ckpt_description *d) {
   return 0;
 }
 
-/* What the other ends of this pipe tell: has the process both, and does one of them lead outside? */
+/* What the other ends of this pipe tell: has the job both, and does one of them lead outside? */
 struct ends {
   bool reads, writes;
   int outside; /* a descriptor with the same access that was there from the start, or -1 */
@@ -63,7 +65,23 @@ static struct ends find_ends(struct looking *l, const struct inode *known, size_
       ends.outside = l->fd;
   }
   l->fd = known[which].fd;
+  const struct open_file *files = l->c->open_files.entries;
+  for (size_t i = 0; i < l->c->open_files.count; i++) {
+    if (files[i].ino != known[which].ino || files[i].dev != known[which].dev)
+      continue;
+    ends.reads |= access_mode(files[i].flags) != O_WRONLY;
+    ends.writes |= access_mode(files[i].flags) != O_RDONLY;
+    if (files[i].process == 0 && files[i].outside &&
+        access_mode(files[i].flags) == access_mode(all[which].flags))
+      ends.outside = files[i].fd;
+  }
   return ends;
+}
+
+/* Nobody anywhere has the other end. */
+static bool is_other_end_closed(int fd) {
+  struct pollfd poller = {.fd = fd};
+  return sys(SYS_(poll), &poller, 1, 0) == 1 && poller.revents & (POLLHUP | POLLERR);
 }
 
 /* A pipe whose other end is not here leads outside: fine for 0, 1, 2, for what the program was started with
@@ -77,8 +95,12 @@ long describe_pipes(struct looking *l, const struct list *inodes) {
       continue;
     struct ends ends = find_ends(l, inodes->entries, i);
     text_copy(l->name, sizeof l->name, string_at(c, d->name));
+    if (ends.reads != ends.writes && is_other_end_closed(l->fd))
+      ends.reads = ends.writes = true;
     if (ends.reads && ends.writes) {
-      long result = access_mode(d->flags) == O_RDONLY ? peek_pipe(l, d, d->b) : 0;
+      bool carries = access_mode(d->flags) == O_RDONLY &&
+                     carries_inode(c, ((const struct inode *)inodes->entries)[i].dev, d->a);
+      long result = carries ? peek_pipe(l, d, d->b) : 0;
       if (result < 0)
         return fail(c, result, "descriptor %d: the contents of the pipe cannot be copied: %s", (int64_t)l->fd,
                     text_errno(result));

@@ -14,6 +14,7 @@
 #include "core/proc.h"
 #include "core/sys.h"
 #include "core/text.h"
+#include "job.h"
 #include "thread.h"
 
 #ifndef ARCH_GET_XCOMP_PERM
@@ -74,15 +75,17 @@ static void read_boot_id(uint8_t id[16]) {
 static void describe_image(struct checkpoint *c) {
   struct ckpt_image *image = &c->image;
   struct utsname names;
-  if (sys(SYS_(getrandom), image->id, sizeof image->id, 0) != sizeof image->id)
+  if (c->order) /* all of a job have one */
+    memcpy(image->id, c->order->id, sizeof image->id);
+  else if (sys(SYS_(getrandom), image->id, sizeof image->id, 0) != sizeof image->id)
     memcpy(image->id, &c->begin_ns, sizeof c->begin_ns);
   image->realtime_ns = (int64_t)now_ns(CLOCK_REALTIME);
   image->monotonic_ns = (int64_t)now_ns(CLOCK_MONOTONIC);
   image->boottime_ns = (int64_t)now_ns(CLOCK_BOOTTIME);
   read_boot_id(image->boot_id);
   image->snapshot = CKPT_SNAPSHOT_STOP;
-  image->process_count = 1;
-  image->leader = c->process.pid;
+  image->process_count = c->order ? c->order->process_count : 1;
+  image->leader = c->order ? c->order->leader : c->process.pid;
   image->page_size = CKPT_PAGE;
   read_cpuid(image->cpuid);
   image->xcr0 = read_xcr0(image->cpuid[0]);

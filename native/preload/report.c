@@ -40,7 +40,7 @@ static long receive_request(int fd, uint64_t cookie, struct ckpt_request *reques
   if (result < 0)
     return result;
   bool known = result >= (long)sizeof *request && request->version == CKPT_CONTROL_VERSION &&
-               request->op == CKPT_REQUEST_CHECKPOINT;
+               (request->op == CKPT_REQUEST_CHECKPOINT || request->op == CKPT_REQUEST_JOIN);
   request->files[sizeof request->files - 1] = 0;
   return known ? 0 : -EINVAL;
 }
@@ -64,7 +64,7 @@ static void send_report(const struct checkpoint *c, struct ckpt_report *report) 
 }
 
 void report_progress(struct checkpoint *c, uint64_t bytes, uint64_t total) {
-  if (c->requester < 0)
+  if (c->requester < 0 || c->request.op == CKPT_REQUEST_JOIN)
     return;
   struct ckpt_report report = {.kind = CKPT_REPORT_PROGRESS, .bytes = bytes, .total = total};
   send_report(c, &report);
@@ -95,10 +95,11 @@ void report_result(struct checkpoint *c) {
     struct ckpt_report report = {.kind = c->result < 0 ? CKPT_REPORT_FAILED : CKPT_REPORT_DONE};
     report.error = (int32_t)c->result;
     report.number = c->image.number;
-    report.bytes = c->file_size;
+    report.bytes = c->file_size + c->members_size;
     report.pause_ns = report.total_ns = now_ns(CLOCK_MONOTONIC) - c->begin_ns;
     text_copy(report.text, sizeof report.text, c->result < 0 ? c->error : c->image_path);
-    send_report(c, &report);
+    if (c->result < 0 || c->request.op != CKPT_REQUEST_JOIN) /* whose leader has heard of it */
+      send_report(c, &report);
     sys(SYS_(close), c->requester);
     c->requester = -1;
   } else if (c->result < 0 && !c->local && !c->postponed) {

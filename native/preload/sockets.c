@@ -7,6 +7,7 @@
 #include "core/sys.h"
 #include "core/text.h"
 #include "format/socket_options.h"
+#include "job.h"
 
 int get_number(const struct looking *l, int name) {
   int value = 0;
@@ -143,7 +144,8 @@ static int descriptor_of(const struct list *inodes, uint64_t inode) {
 static long peek_unix(struct looking *l, struct list *inodes) {
   for (size_t i = 0; i < l->c->descriptions.count; i++) {
     const struct ckpt_socket *socket = turn_to(l, inodes, i);
-    long result = socket && socket->domain == AF_UNIX ? peek_packets(l, socket, i, inodes) : 0;
+    bool here = carries_shared(l->c, ((const struct ckpt_description *)l->c->descriptions.entries)[i].shared);
+    long result = here && socket && socket->domain == AF_UNIX ? peek_packets(l, socket, i, inodes) : 0;
     if (result < 0)
       return result;
   }

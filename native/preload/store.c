@@ -11,6 +11,7 @@
 #include "core/dir.h"
 #include "core/sys.h"
 #include "core/text.h"
+#include "job.h"
 
 #define TEMPORARY ".ckpt-"
 #define SUFFIX ".ckpt"
@@ -139,7 +140,7 @@ static long open_temporary(struct checkpoint *c) {
   return fail(c, -EBUSY, "%s: no name for a temporary directory is free", c->job_dir);
 }
 
-long store_begin(struct checkpoint *c) {
+static long make_temporary(struct checkpoint *c) {
   long result = open_job(c);
   if (result < 0)
     return result;
@@ -147,7 +148,11 @@ long store_begin(struct checkpoint *c) {
   if (result < 0)
     return fail(c, result, "%s: %s", c->job_dir, text_errno(result));
   c->image.number++;
-  result = open_temporary(c);
+  return open_temporary(c);
+}
+
+long store_begin(struct checkpoint *c) {
+  long result = c->request.op == CKPT_REQUEST_JOIN ? member_store(c) : make_temporary(c);
   if (result < 0)
     return result;
   char name[32];
@@ -201,6 +206,12 @@ static void close_all(struct checkpoint *c) {
 
 long store_end(struct checkpoint *c) {
   long result = sys(SYS_(fsync), c->core_fd);
+  if (c->request.op == CKPT_REQUEST_JOIN) {
+    close_all(c);
+    return result == 0 ? member_written(c) : fail(c, result, "%s: %s", c->job_dir, text_errno(result));
+  }
+  if (result == 0 && c->job)
+    result = job_wait_written(c);
   if (result == 0)
     result = sys(SYS_(fsync), c->temp_fd);
   if (result < 0)

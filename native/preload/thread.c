@@ -7,6 +7,7 @@
 #include <sys/resource.h>
 
 #include "core/sys.h"
+#include "core/text.h"
 #include "thread.h"
 
 /* ---- Interrupted waits ------------------------------------------------------------------------------ */
@@ -116,6 +117,20 @@ static bool number_before(const uint8_t code[CODE], const greg_t *regs, uint32_t
   if (!read_code(from, caller, sizeof caller))
     return false;
   return cancellable ? find_preserved(regs, caller, number) : find_move(caller, sizeof caller, 0xbf, number);
+}
+
+void known_call_parse(struct known_call *call, const char *line) {
+  if (line[0] < '0' || line[0] > '9')
+    return;
+  uint64_t words[9] = {text_take_decimal(&line)};
+  for (int i = 1; i < 9; i++) {
+    text_skip_spaces(&line);
+    if (!text_starts(line, "0x"))
+      return;
+    line += 2;
+    words[i] = text_take_hex(&line);
+  }
+  *call = (struct known_call){true, (uint32_t)words[0], words[8], words[7], words[1]};
 }
 
 /* The kernel may have told the leader before the signal was sent; else the code must. */

@@ -23,7 +23,11 @@ struct known_call {
   bool known;
   uint32_t number;
   uint64_t rip, rsp;
+  uint64_t first; /* argument */
 };
+
+/* From /proc/PID/task/TID/syscall: "NUMBER 0xARG*6 0xSP 0xPC" when it is in a system call. */
+void known_call_parse(struct known_call *call, const char *line);
 
 /* Puts a wait that our signal has ended back in front of its system call, and unregisters rseq: while that is
  * registered the kernel writes to the thread's memory whenever it likes. */

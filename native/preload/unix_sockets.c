@@ -11,6 +11,7 @@
 
 #include "core/sys.h"
 #include "core/text.h"
+#include "job.h"
 #include "sockets.h"
 #include "unix_diag.h"
 
@@ -121,6 +122,8 @@ static long find_datagram_peer(struct looking *l, struct ckpt_socket *socket, bo
 
 /* A connection to another process is gone with either of them. */
 long find_unix_peer(struct looking *l, struct ckpt_socket *socket, bool has_packets) {
+  if (socket->peer && !socket_by_inode(l->c, socket->peer) && another_has(l->c, l->fd, socket->peer))
+    return 0;
   if (socket->type == SOCK_DGRAM)
     return find_datagram_peer(l, socket, has_packets);
   if (!(socket->flags & CKPT_SOCKET_CONNECTED) || (socket->peer && socket_by_inode(l->c, socket->peer)))

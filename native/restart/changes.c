@@ -74,12 +74,11 @@ static int keep(struct change *change, const struct place *place) {
 /* ---- The changes -------------------------------------------------------------------------------------- */
 
 /* The file's contents and its time of change, which later restarts go by. */
-static int write_carried(const struct change *change, const struct image *image, const struct place *place,
-                         int out) {
+static int write_carried(const struct change *change, const struct place *place, int out) {
   const struct ckpt_file *file = change->file;
   struct timespec times[2] = {{.tv_nsec = UTIME_OMIT},
                               {file->mtime_ns / 1000000000, file->mtime_ns % 1000000000}};
-  int in = carried_open(image, place, file);
+  int in = carried_open(change->image, place, file);
   if (in < 0)
     return -1;
   int error = copy_range(in, out, 0, file->size);
@@ -102,11 +101,11 @@ static int cut(const struct change *change) {
   return 0;
 }
 
-static int roll_back(const struct change *change, const struct image *image, const struct place *place) {
+static int roll_back(const struct change *change, const struct place *place) {
   int out = open(change->path, O_WRONLY | O_CLOEXEC | O_NOCTTY | O_TRUNC);
   if (out < 0)
     return say_problem("cannot write %s as it was: %s", change->path, strerror(errno));
-  int result = write_carried(change, image, place, out);
+  int result = write_carried(change, place, out);
   close(out);
   if (change->kept[0] && result < 0)
     say_problem("what was in %s is in %s", change->path, change->kept);
@@ -116,14 +115,14 @@ static int roll_back(const struct change *change, const struct image *image, con
 }
 
 /* Under its name only when it is whole. */
-static int make_again(struct change *change, const struct image *image, const struct place *place) {
+static int make_again(struct change *change, const struct place *place) {
   char path[PATH_MAX];
   if (snprintf(path, sizeof path, "%s.ckpt-XXXXXX", change->path) >= (int)sizeof path)
     return say_problem("%s: its path is too long", change->path);
   int out = mkostemp(path, O_CLOEXEC);
   if (out < 0)
     return say_problem("%s is gone and cannot be made again: %s", change->path, strerror(errno));
-  int result = write_carried(change, image, place, out);
+  int result = write_carried(change, place, out);
   if (result == 0 && (fchmod(out, change->file->mode & 07777) < 0 ||
                       renameat2(AT_FDCWD, path, AT_FDCWD, change->path, RENAME_NOREPLACE) < 0))
     result = say_problem("%s is gone and cannot be made again: %s", change->path, strerror(errno));
@@ -134,14 +133,14 @@ static int make_again(struct change *change, const struct image *image, const st
   return result;
 }
 
-int changes_begin(struct changes *changes, const struct image *image, const struct place *place) {
+int changes_begin(struct changes *changes, const struct place *place) {
   for (uint32_t i = 0; i < changes->count; i++)
-    if (changes->list[i].way == CHANGE_AGAIN && make_again(&changes->list[i], image, place) < 0)
+    if (changes->list[i].way == CHANGE_AGAIN && make_again(&changes->list[i], place) < 0)
       return -1;
   return 0;
 }
 
-int changes_commit(struct changes *changes, const struct image *image, const struct place *place) {
+int changes_commit(struct changes *changes, const struct place *place) {
   for (uint32_t i = 0; i < changes->count; i++) {
     if (changes->list[i].way == CHANGE_AGAIN || keep(&changes->list[i], place) == 0)
       continue;
@@ -155,7 +154,7 @@ int changes_commit(struct changes *changes, const struct image *image, const str
     bool again = change->way == CHANGE_AGAIN;
     if (again && !file_is_memory(change->file))
       say_warning("%s was gone: it is as it was again", change->path);
-    else if (!again && (change->way == CHANGE_CUT ? cut(change) : roll_back(change, image, place)) < 0)
+    else if (!again && (change->way == CHANGE_CUT ? cut(change) : roll_back(change, place)) < 0)
       return -1;
   }
   return 0;

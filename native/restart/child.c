@@ -11,6 +11,7 @@
 #include <unistd.h>
 
 #include "descriptors.h"
+#include "job.h"
 #include "namespace.h"
 #include "plan.h"
 #include "say.h"
@@ -79,30 +80,26 @@ static int restore_place(const struct child *child) {
   if (chdir(cwd) < 0)
     return say_problem("cannot go to its working directory %s: %s", cwd, strerror(errno));
   umask((mode_t)image->process.umask);
-  if (image->process.sid == image->process.pid) {
-    if (setsid() < 0)
-      return say_problem("cannot make it the leader of a session: %s", strerror(errno));
-  } else if (child->leads_group && setpgid(0, 0) < 0) {
-    return say_problem("cannot make it the leader of a process group: %s", strerror(errno));
-  }
   return 0;
 }
 
-static int prepare(struct child *child) {
-  mount_own_proc(child);
+int child_become(struct child *child) {
   clamp_limits(child->image);
-  if (restore_descriptors(child) < 0 || segments_make(child) < 0)
+  if (place_descriptors(child) < 0 || restore_place(child) < 0 || segments_make(child) < 0)
     return -1;
   restore_priority(child->image);
   restore_oom_score(child->image->process.oom_score_adj);
-  return restore_place(child);
+  int result = plan_jump(child);
+  segments_undo(child);
+  return result;
 }
 
-void child_run(struct child *child) {
-  say_through(child->report_fd);
-  if (prepare(child) == 0)
-    plan_jump(child);
-  segments_undo(child);
+void child_run(struct job *job) {
+  struct child *root = &job->children[0];
+  say_through(root->report_fd);
+  mount_own_proc(root);
+  if (make_descriptors(job) == 0)
+    family_grow(job, root);
   say_send_problems();
   _exit(1);
 }

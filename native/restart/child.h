@@ -11,11 +11,14 @@
 #include "restorer/plan.h"
 #include "vdso.h"
 
+struct job;
+
 struct child {
+  const struct job *job;
   struct image *image;
   const struct place *place;
   const struct options *options;
-  struct vdso *vdso;
+  struct vdso vdso;
   struct birth birth;
   bool leads_group; /* its own process group, as it had */
   int report_fd;
@@ -28,7 +31,11 @@ struct child {
   int *others; /* per description of a connection: the end through which it is filled */
 };
 
-/* Becomes the program, or tells restart why not and ends. */
-__attribute__((noreturn)) void child_run(struct child *child);
+/* Makes the descriptors of all processes of the job, and goes on to become them; or tells restart why not and
+ * ends.
+ */
+__attribute__((noreturn)) void child_run(struct job *job);
+/* Becomes one process of the program. Does not return when it succeeds; else -1 with a problem said. */
+int child_become(struct child *child);
 
 #endif

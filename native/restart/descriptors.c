@@ -12,6 +12,8 @@
 
 #include "core/text.h"
 #include "inet.h"
+#include "job.h"
+#include "merge.h"
 #include "say.h"
 
 enum { INHERITED_MOST = 1024 };
@@ -88,12 +90,7 @@ static int close_others(int *keep, size_t count) {
   return 0;
 }
 
-/* The descriptors that are passed on, the core file and the report move up; everything else goes. */
-static int clear_the_way(struct child *child) {
-  int keep[INHERITED_MOST + 2];
-  size_t count = 0;
-  for (int fd = 0; fd < INHERITED_MOST; fd++)
-    kept[fd] = -1;
+static int keep_outside(const struct child *child, int *keep, size_t *count) {
   for (uint32_t i = 0; i < child->image->descriptions_count; i++) {
     const struct ckpt_description *d = &child->image->descriptions[i];
     uint64_t fd = d->a;
@@ -103,18 +100,35 @@ static int clear_the_way(struct child *child) {
     if (kept[fd] < 0)
       return say_problem("no descriptor from %d on is free: %s (see ulimit -n)", child->base,
                          strerror(errno));
-    keep[count++] = kept[fd];
+    keep[(*count)++] = kept[fd];
   }
-  child->report_fd = descriptor_lift(child, child->report_fd, "the report");
-  if (child->report_fd < 0)
-    return -1;
-  say_through(child->report_fd);
-  child->image->fd = descriptor_lift(child, child->image->fd, "the image");
-  if (child->image->fd < 0)
-    return -1;
-  keep[count++] = child->report_fd;
-  keep[count++] = child->image->fd;
-  return close_others(keep, count);
+  return 0;
+}
+
+/* The descriptors that are passed on, the core files and the reports move up; everything else goes. */
+static int clear_the_way(const struct job *job) {
+  int *keep = malloc((INHERITED_MOST + 2 * (size_t)job->count) * sizeof *keep);
+  size_t count = 0;
+  if (!keep)
+    return say_problem("not enough memory");
+  for (int fd = 0; fd < INHERITED_MOST; fd++)
+    kept[fd] = -1;
+  for (uint32_t i = 0; i < job->count; i++) {
+    struct child *child = &job->children[i];
+    child->report_fd = descriptor_lift(child, child->report_fd, "the report");
+    if (child->report_fd < 0)
+      return -1;
+    if (i == 0)
+      say_through(child->report_fd);
+    child->image->fd = descriptor_lift(child, child->image->fd, "the image");
+    if (child->image->fd < 0 || keep_outside(child, keep, &count) < 0)
+      return -1;
+    keep[count++] = child->report_fd;
+    keep[count++] = child->image->fd;
+  }
+  int result = close_others(keep, count);
+  free(keep);
+  return result;
 }
 
 /* ---- Each kind ---------------------------------------------------------------------------------------- */
@@ -185,8 +199,6 @@ static int set_flags(const struct child *child, const struct ckpt_description *d
   int wanted = (((int)d->flags & settable) | (keep & settable));
   if (d->signal && fcntl(fd, F_SETSIG, d->signal) < 0)
     return say_problem("%s: cannot set the signal of its input and output: %s", name, strerror(errno));
-  if (d->owner && fcntl(fd, F_SETOWN, d->owner) < 0 && errno != ESRCH)
-    return say_problem("%s: cannot set its owner: %s", name, strerror(errno));
   if ((now & settable) != wanted && fcntl(fd, F_SETFL, wanted) < 0 && d->kind != CKPT_DESC_OUTSIDE)
     return say_problem("%s: cannot set its flags %o: %s", name, d->flags, strerror(errno));
   return 0;
@@ -234,15 +246,31 @@ static int make(struct child *child, uint32_t index) {
   return *fd < 0 ? -1 : set_flags(child, d, *fd);
 }
 
-static int place(const struct child *child) {
+/* What is about the process itself is made there: it does not exist before. */
+static int make_own(const struct child *child) {
   const struct image *image = child->image;
+  for (uint32_t i = 0; i < image->descriptions_count; i++) {
+    const struct ckpt_description *d = &image->descriptions[i];
+    if (d->kind == CKPT_DESC_PIDFD && (child->descriptions[i] = pidfd_make(child)) < 0)
+      return -1;
+    if (d->owner && !(d->flags & O_PATH) && fcntl(child->descriptions[i], F_SETOWN, d->owner) < 0 &&
+        errno != ESRCH)
+      return say_problem("%s: cannot set its owner: %s", image_string(image, d->name), strerror(errno));
+  }
+  return 0;
+}
+
+int place_descriptors(const struct child *child) {
+  const struct image *image = child->image;
+  if (make_own(child) < 0)
+    return -1;
   for (uint32_t i = 0; i < image->descriptors_count; i++) {
     const struct ckpt_descriptor *d = &image->descriptors[i];
     int flags = d->flags & FD_CLOEXEC ? O_CLOEXEC : 0;
     if (dup3(child->descriptions[d->description], d->fd, flags) < 0)
       return say_problem("cannot make descriptor %d: %s", d->fd, strerror(errno));
   }
-  return 0;
+  return epoll_fill(child);
 }
 
 static int *no_descriptors(uint32_t count) {
@@ -252,22 +280,78 @@ static int *no_descriptors(uint32_t count) {
   return list;
 }
 
-int restore_descriptors(struct child *child) {
+static int prepare(struct child *child, int base) {
   const struct image *image = child->image;
-  child->base = image->descriptors_count ? image->descriptors[image->descriptors_count - 1].fd + 1 : 0;
-  child->base = child->base < 3 ? 3 : child->base;
+  child->base = base;
   child->files_read = no_descriptors(image->files_count);
   child->files_write = no_descriptors(image->files_count);
   child->descriptions = no_descriptors(image->descriptions_count);
   child->others = no_descriptors(image->descriptions_count);
-  if (!child->files_read || !child->files_write || !child->descriptions || !child->others)
-    return say_problem("not enough memory");
-  if (clear_the_way(child) < 0 || unix_make_all(child) < 0 || tcp_make_all(child) < 0)
+  return child->files_read && child->files_write && child->descriptions && child->others
+             ? 0
+             : say_problem("not enough memory");
+}
+
+static int find_base(const struct job *job) {
+  int base = 3;
+  for (uint32_t i = 0; i < job->count; i++) {
+    const struct image *image = &job->images[i];
+    uint32_t count = image->descriptors_count;
+    if (count && image->descriptors[count - 1].fd >= base)
+      base = image->descriptors[count - 1].fd + 1;
+  }
+  return base;
+}
+
+static int make_all(struct child *maker) {
+  if (unix_make_all(maker) < 0 || tcp_make_all(maker) < 0)
     return -1;
-  for (uint32_t i = 0; i < image->descriptions_count; i++)
-    if (make(child, i) < 0)
+  for (uint32_t i = 0; i < maker->image->descriptions_count; i++)
+    if (make(maker, i) < 0)
       return -1;
-  if (sockets_finish(child) < 0)
+  return sockets_finish(maker);
+}
+
+/* Memory that several processes share is made once. What one process alone has, and only maps, is made there.
+ */
+static int share_files(struct job *job, struct child *maker, const struct merge_map *maps) {
+  const struct image *merged = maker->image;
+  uint8_t *users = calloc(merged->files_count + 1ul, 1);
+  if (!users)
+    return say_problem("not enough memory");
+  for (uint32_t i = 0; i < job->count; i++)
+    for (uint32_t j = 0; j < job->images[i].files_count; j++)
+      if (users[maps[i].files[j]] < 2)
+        users[maps[i].files[j]]++;
+  for (uint32_t i = 0; i < merged->files_count; i++)
+    if (users[i] > 1 && merged->files[i].flags & CKPT_FILE_DELETED && file_make(maker, i) < 0)
+      return -1;
+  free(users);
+  for (uint32_t i = 0; i < job->count; i++)
+    for (uint32_t j = 0; j < job->images[i].files_count; j++)
+      if (job->images[i].files[j].flags & CKPT_FILE_DELETED)
+        job->children[i].files_write[j] = maker->files_write[maps[i].files[j]];
+  return 0;
+}
+
+int make_descriptors(struct job *job) {
+  struct image merged;
+  struct child maker = job->children[0];
+  struct merge_map *maps = calloc(job->count, sizeof *maps);
+  maker.image = &merged;
+  if (!maps)
+    return say_problem("not enough memory");
+  if (merge_descriptions(job, &merged, maps) < 0)
     return -1;
-  return place(child) < 0 ? -1 : epoll_fill(child);
+  int base = find_base(job);
+  for (uint32_t i = 0; i < job->count; i++)
+    if (prepare(&job->children[i], base) < 0)
+      return -1;
+  if (prepare(&maker, base) < 0 || clear_the_way(job) < 0 || make_all(&maker) < 0 ||
+      share_files(job, &maker, maps) < 0)
+    return -1;
+  for (uint32_t i = 0; i < job->count; i++)
+    for (uint32_t j = 0; j < job->images[i].descriptions_count; j++)
+      job->children[i].descriptions[j] = maker.descriptions[maps[i].descriptions[j]];
+  return 0;
 }

@@ -13,8 +13,13 @@ int descriptors_inherit(int fd);
 /* Closes those above 2. */
 void descriptors_close_inherited(void);
 
-/* 0 or -1. Afterwards the numbers below child->base are the program's, the others ours. */
-int restore_descriptors(struct child *child);
+struct job;
+
+/* Makes the open file descriptions of all processes, at numbers that none of them uses: 0 or -1. */
+int make_descriptors(struct job *job);
+/* Gives a process its descriptors, in itself. Afterwards the numbers below child->base are the program's, the
+ * others ours. */
+int place_descriptors(const struct child *child);
 
 /* Moves a descriptor to a number of ours: the new one, or -1 with a problem said. Takes -1 (errno set) as
  * well; `what` is for the words. */
@@ -51,6 +56,8 @@ int file_open(struct child *child, uint32_t index, uint32_t flags);
 int file_for_mapping(struct child *child, uint32_t index, bool write, bool must_write);
 /* The same of one with CKPT_FILE_MEMORY, made empty, with these flags of memfd_create. */
 int file_for_memory(struct child *child, uint32_t index, int flags);
+/* Makes one that has no name, with its contents when the image carries them. */
+int file_make(struct child *child, uint32_t index);
 /* Do its seals come back only when it is mapped? */
 bool file_is_sealed_late(const struct ckpt_file *file);
 

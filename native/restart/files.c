@@ -63,11 +63,17 @@ struct checking {
   struct changes *changes;
 };
 
+/* Several processes may have had it open. */
 static void add_change(const struct checking *checking, const struct ckpt_file *file, enum change_way way) {
+  const char *path = image_string(checking->image, file->path);
+  for (uint32_t i = 0; i < checking->changes->count; i++)
+    if (strcmp(checking->changes->list[i].path, path) == 0)
+      return;
   checking->changes->list[checking->changes->count++] = (struct change){
       .way = way,
+      .image = checking->image,
       .file = file,
-      .path = image_string(checking->image, file->path),
+      .path = path,
   };
 }
 
@@ -201,8 +207,11 @@ static void check_file(const struct checking *checking, struct ckpt_file *file) 
 void check_files(struct image *image, const struct place *place, const struct options *options,
                  struct changes *changes) {
   struct checking checking = {image, place, options->files, changes};
-  *changes = (struct changes){.list = calloc((size_t)image->files_count + 1, sizeof *changes->list)};
-  if (!changes->list) {
+  struct change *list =
+      realloc(changes->list, ((size_t)changes->count + image->files_count + 1) * sizeof *changes->list);
+  if (list)
+    changes->list = list;
+  if (!list) {
     say_problem("not enough memory");
     return;
   }

@@ -18,6 +18,7 @@ enum change_way {
 struct change {
   enum change_way way;
   bool done;
+  const struct image *image;
   const struct ckpt_file *file;
   const char *path;
   char kept[PATH_MAX]; /* where; "" for nothing */
@@ -41,9 +42,9 @@ void check_files(struct image *image, const struct place *place, const struct op
                  struct changes *changes);
 
 /* Makes those again that are gone, for the program to open: 0, or -1 with a problem said. */
-int changes_begin(struct changes *changes, const struct image *image, const struct place *place);
+int changes_begin(struct changes *changes, const struct place *place);
 /* The others, after everything that is lost by it is safe on disk: 0, or -1 with a problem said. */
-int changes_commit(struct changes *changes, const struct image *image, const struct place *place);
+int changes_commit(struct changes *changes, const struct place *place);
 /* Removes what changes_begin has made: the program does not run after all. */
 void changes_undo(struct changes *changes);
 

@@ -96,6 +96,7 @@ static void note_core(const char *name, void *to) {
     snprintf(cores->first, sizeof cores->first, "%s", name);
 }
 
+/* Every core of an image names the one that the others descend from. */
 static int open_image(const char *path, const char *name, struct place *place, struct image *image) {
   struct cores cores = {0};
   char core[PATH_MAX + NAME_MAX + 2];
@@ -103,10 +104,14 @@ static int open_image(const char *path, const char *name, struct place *place, s
     return -1;
   if (cores.count == 0)
     return say_problem("%s: no core file in it", path);
-  if (cores.count > 1)
-    return say_problem("%s: %d core files in it, and this restart brings back one process", path,
-                       cores.count);
   snprintf(core, sizeof core, "%s/%s", path, cores.first);
+  if (open_core(core, name, place, image) < 0)
+    return -1;
+  pid_t leader = image->info.leader;
+  if (image->process.pid == leader)
+    return 0;
+  image_close(image);
+  snprintf(core, sizeof core, "%s/%d.core", path, leader);
   return open_core(core, name, place, image);
 }
 

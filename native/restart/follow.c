@@ -2,6 +2,7 @@
 
 #include <errno.h>
 #include <poll.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/signalfd.h>
 #include <sys/socket.h>
@@ -47,37 +48,45 @@ static ssize_t receive(int socket, struct packet *packet) {
   return n >= (ssize_t)sizeof packet->news ? n : 0;
 }
 
-static void explain_end(pid_t pid) {
+static enum follow_result give_up(const struct following *f) {
+  follow_kill(f->pid);
+  return FOLLOW_FAILED;
+}
+
+static void explain_end(const struct following *f, uint32_t index) {
   int status = 0;
-  while (waitpid(pid, &status, 0) < 0 && errno == EINTR)
-    ;
+  pid_t pid = f->pid;
+  /* A descendant's end is its parent's to see. */
+  if (index == 0)
+    while (waitpid(pid, &status, 0) < 0 && errno == EINTR)
+      ;
   if (say_has_problem())
     return;
-  if (WIFSIGNALED(status))
+  if (index == 0 && WIFSIGNALED(status))
     say_problem("the new process was killed by signal %d (%s) before the program ran", WTERMSIG(status),
                 strsignal(WTERMSIG(status)));
   else
-    say_problem("the new process ended before the program ran");
+    say_problem("the new process %d ended before the program ran", f->images[index].process.pid);
 }
 
-/* *done: it is ready or, once started, runs. What else it has to say is passed on. */
-static enum follow_result take_news(const struct image *image, int socket, pid_t pid, bool started,
-                                    bool *done) {
+/* *done: it is as far as `wanted` says or, once started, runs. What else it has to say is passed on. */
+static enum follow_result take_news(const struct following *f, uint32_t index, uint32_t wanted, bool *done) {
   struct packet packet;
-  *done = false;
-  ssize_t n = receive(socket, &packet);
+  bool started = wanted == 0;
+  ssize_t n = receive(f->sockets[index], &packet);
   if (n == 0 && started) { /* should it have died since, its status says so */
     *done = true;
     return FOLLOW_ON;
   }
   if (n == 0) {
-    explain_end(pid);
-    return FOLLOW_FAILED;
+    explain_end(f, index);
+    return index == 0 ? FOLLOW_FAILED : give_up(f);
   }
-  switch (packet.news.kind) {
-  case PLAN_NEWS_READY:
+  if (packet.news.kind == wanted) {
     *done = true;
     return FOLLOW_ON;
+  }
+  switch (packet.news.kind) {
   case PLAN_NEWS_WARNING:
     say_warning("%s", packet.words);
     return FOLLOW_ON;
@@ -85,13 +94,48 @@ static enum follow_result take_news(const struct image *image, int socket, pid_t
     say_problem("%s", packet.words);
     break;
   default:
-    plan_explain(image, &packet.news);
+    plan_explain(&f->images[index], &packet.news);
   }
-  follow_kill(pid);
-  return FOLLOW_FAILED;
+  return give_up(f);
 }
 
-enum follow_result follow_until_ready(const struct image *image, int socket, pid_t pid, int *signal) {
+/* Until each has come as far as `wanted`; `signals`: what cancels it, or -1. */
+static enum follow_result take_all_news(const struct following *f, uint32_t wanted, int signals,
+                                        int *signal) {
+  struct pollfd *wait = calloc(f->count + 1ul, sizeof *wait);
+  uint32_t left = f->count;
+  enum follow_result result = FOLLOW_ON;
+  if (!wait) {
+    say_problem("not enough memory");
+    return give_up(f);
+  }
+  wait[0] = (struct pollfd){.fd = signals, .events = POLLIN};
+  for (uint32_t i = 0; i < f->count; i++)
+    wait[i + 1] = (struct pollfd){.fd = f->sockets[i], .events = POLLIN};
+  while (result == FOLLOW_ON && left) {
+    struct signalfd_siginfo info;
+    if (poll(wait, f->count + 1ul, -1) < 0)
+      continue;
+    if (signals >= 0 && read(signals, &info, sizeof info) == sizeof info) {
+      *signal = (int)info.ssi_signo;
+      follow_kill(f->pid);
+      result = FOLLOW_CANCELLED;
+    }
+    for (uint32_t i = 0; i < f->count && result == FOLLOW_ON; i++) {
+      bool done = false;
+      if (wait[i + 1].revents)
+        result = take_news(f, i, wanted, &done);
+      if (!done)
+        continue;
+      wait[i + 1].fd = -1;
+      left--;
+    }
+  }
+  free(wait);
+  return result;
+}
+
+enum follow_result follow_until(const struct following *f, uint32_t news, int *signal) {
   sigset_t ends;
   sigemptyset(&ends);
   sigaddset(&ends, SIGINT);
@@ -99,35 +143,25 @@ enum follow_result follow_until_ready(const struct image *image, int socket, pid
   sigaddset(&ends, SIGHUP);
   sigaddset(&ends, SIGQUIT);
   int signals = signalfd(-1, &ends, SFD_CLOEXEC | SFD_NONBLOCK);
-  struct pollfd wait[2] = {{.fd = socket, .events = POLLIN}, {.fd = signals, .events = POLLIN}};
-  enum follow_result result = FOLLOW_ON;
-  for (bool done = false; result == FOLLOW_ON && !done;) {
-    struct signalfd_siginfo info;
-    if (poll(wait, 2, -1) < 0)
-      continue;
-    if (signals >= 0 && read(signals, &info, sizeof info) == sizeof info) {
-      *signal = (int)info.ssi_signo;
-      follow_kill(pid);
-      result = FOLLOW_CANCELLED;
-    } else if (wait[0].revents) {
-      result = take_news(image, socket, pid, false, &done);
-    }
-  }
+  enum follow_result result = take_all_news(f, news, signals, signal);
   if (signals >= 0)
     close(signals);
   return result;
 }
 
-enum follow_result follow_start(const struct image *image, int socket, pid_t pid) {
-  enum follow_result result = FOLLOW_ON;
+enum follow_result follow_go(const struct following *f) {
   char go = 1;
-  if (send(socket, &go, 1, MSG_NOSIGNAL) != 1) {
-    explain_end(pid);
-    return FOLLOW_FAILED;
-  }
-  for (bool done = false; result == FOLLOW_ON && !done;)
-    result = take_news(image, socket, pid, true, &done);
-  return result;
+  for (uint32_t i = 0; i < f->count; i++)
+    if (send(f->sockets[i], &go, 1, MSG_NOSIGNAL) != 1) {
+      explain_end(f, i);
+      return i == 0 ? FOLLOW_FAILED : give_up(f);
+    }
+  return FOLLOW_ON;
+}
+
+enum follow_result follow_start(const struct following *f) {
+  enum follow_result result = follow_go(f);
+  return result == FOLLOW_ON ? take_all_news(f, 0, -1, NULL) : result;
 }
 
 /* ---- The program -------------------------------------------------------------------------------------- */

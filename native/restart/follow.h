@@ -13,11 +13,21 @@ void follow_block_signals(void);
 
 enum follow_result { FOLLOW_ON, FOLLOW_FAILED, FOLLOW_CANCELLED };
 
-/* Until the new process is ready. FAILED: with a problem said; CANCELLED: by the signal that *signal names.
- * Either way it is gone. */
-enum follow_result follow_until_ready(const struct image *image, int socket, pid_t pid, int *signal);
-/* Lets it go; ON once it runs. */
-enum follow_result follow_start(const struct image *image, int socket, pid_t pid);
+/* What is followed: the processes of a job while they come up. */
+struct following {
+  const struct image *images;
+  int *sockets; /* to each process; -1 once it runs */
+  uint32_t count;
+  pid_t pid; /* of the root */
+};
+
+/* Until all are born, or ready (enum plan_news_kind). FAILED: with a problem said; CANCELLED: by the signal
+ * that *signal names. Either way they are gone. */
+enum follow_result follow_until(const struct following *f, uint32_t news, int *signal);
+/* Lets all go on. */
+enum follow_result follow_go(const struct following *f);
+/* ON once they run. */
+enum follow_result follow_start(const struct following *f);
 void follow_kill(pid_t pid);
 /* Passes signals on until the program has ended: its exit status, 128 + N when signal N has killed it. */
 int follow_to_end(pid_t pid, bool shares_group);

@@ -35,7 +35,8 @@ struct image_run {
   X(watches, WATCHES, struct ckpt_watch)                                                                     \
   X(timerfds, TIMERFDS, struct ckpt_timerfd)                                                                 \
   X(sockets, SOCKETS, struct ckpt_socket)                                                                    \
-  X(options, OPTIONS, struct ckpt_option)
+  X(options, OPTIONS, struct ckpt_option)                                                                    \
+  X(children, CHILDREN, struct ckpt_child)
 
 struct image {
   char why[1024];

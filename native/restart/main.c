@@ -17,10 +17,12 @@
 #include "files.h"
 #include "find.h"
 #include "follow.h"
+#include "job.h"
 #include "moves.h"
 #include "options.h"
 #include "pids.h"
 #include "redirect.h"
+#include "restorer/plan.h"
 #include "running.h"
 #include "say.h"
 #include "segments.h"
@@ -29,13 +31,12 @@
 struct restart {
   struct options options;
   struct place place;
-  struct image image;
+  struct job job;
   struct changes changes;
-  struct vdso vdso;
   struct birth birth;
   struct running running;
-  int proc;   /* /proc as it is outside of any namespace we make */
-  int socket; /* to the new process */
+  struct following following;
+  int proc; /* /proc as it is outside of any namespace we make */
   bool leads_group;
   bool shares_group;
   uint64_t begin;
@@ -59,12 +60,15 @@ static int fail(void) {
 }
 
 static int check_image(struct restart *r) {
-  check_owner(&r->image, &r->place, &r->options);
-  if (!say_has_problem() && image_verify_memory(&r->image) < 0)
-    say_problem("%s: %s", r->place.core, r->image.why);
-  for (uint32_t i = 0; i < r->image.files_count && !say_has_problem(); i++)
-    if (r->image.files[i].flags & CKPT_FILE_CARRIED)
-      check_carried(&r->image, &r->place, &r->image.files[i]);
+  for (uint32_t i = 0; i < r->job.count && !say_has_problem(); i++) {
+    struct image *image = &r->job.images[i];
+    check_owner(image, &r->place, &r->options);
+    if (!say_has_problem() && image_verify_memory(image) < 0)
+      say_problem("%s/%d.core: %s", r->place.image, image->process.pid, image->why);
+    for (uint32_t j = 0; j < image->files_count && !say_has_problem(); j++)
+      if (image->files[j].flags & CKPT_FILE_CARRIED)
+        check_carried(image, &r->place, &image->files[j]);
+  }
   if (say_has_problem())
     return fail();
   return printf("%s: whole\n", r->place.image) < 0 || fflush(stdout);
@@ -72,26 +76,31 @@ static int check_image(struct restart *r) {
 
 /* All that can be found wrong before anything is made. */
 static bool checks_pass(struct restart *r) {
-  if (moves_apply(&r->options.moves, &r->image) < 0)
-    return false;
-  redirects_apply(&r->options.redirects, &r->image);
-  check_owner(&r->image, &r->place, &r->options);
-  check_machine(&r->image, &r->options);
-  check_rights(&r->image);
-  check_surroundings(&r->image);
-  check_unix_names(&r->image);
-  check_connections(&r->image, &r->options);
-  check_alive(&r->image, &r->place, &r->options);
-  check_files(&r->image, &r->place, &r->options, &r->changes);
-  check_segments(&r->image);
-  vdso_prepare(&r->image, &r->vdso);
+  job_share_flags(&r->job);
+  for (uint32_t i = 0; i < r->job.count; i++) {
+    struct image *image = &r->job.images[i];
+    if (moves_apply(&r->options.moves, image) < 0)
+      return false;
+    if (i == 0)
+      redirects_apply(&r->options.redirects, image);
+    check_owner(image, &r->place, &r->options);
+    check_machine(image, &r->options);
+    check_rights(image);
+    check_surroundings(image);
+    check_unix_names(image);
+    check_connections(image, &r->options);
+    check_alive(image, &r->place, &r->options);
+    check_files(image, &r->place, &r->options, &r->changes);
+    check_segments(image);
+    vdso_prepare(image, &r->job.children[i].vdso);
+  }
   return !say_has_problem();
 }
 
 /* A job of a shell stays in the group that the shell has made for restart; elsewhere it leads one, as it did.
  */
 static void choose_group(struct restart *r) {
-  const struct ckpt_process *p = &r->image.process;
+  const struct ckpt_process *p = &r->job.images[0].process;
   int terminal = open("/dev/tty", O_RDWR | O_NOCTTY | O_CLOEXEC);
   if (terminal >= 0)
     close(terminal);
@@ -99,38 +108,51 @@ static void choose_group(struct restart *r) {
   r->shares_group = p->sid != p->pid && !r->leads_group;
 }
 
-__attribute__((noreturn)) static void be_child(struct restart *r, int socket) {
-  struct child child = {
-      .image = &r->image,
-      .place = &r->place,
-      .options = &r->options,
-      .vdso = &r->vdso,
-      .birth = r->birth,
-      .leads_group = r->leads_group,
-      .report_fd = socket,
-  };
-  child_run(&child);
+__attribute__((noreturn)) static void be_root(struct restart *r) {
+  for (uint32_t i = 0; i < r->job.count; i++) {
+    close(r->following.sockets[i]);
+    r->job.children[i].options = &r->options;
+    r->job.children[i].birth = r->birth;
+  }
+  r->job.children[0].leads_group = r->leads_group;
+  child_run(&r->job);
 }
 
-static int give_birth_to(struct restart *r) {
-  int sockets[2];
-  if (socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, sockets) < 0)
-    return say_problem("cannot make a socket: %s", strerror(errno));
+static int make_sockets(struct restart *r) {
+  uint32_t count = r->job.count;
+  int *sockets = calloc(count, sizeof *sockets);
+  r->following = (struct following){.images = r->job.images, .sockets = sockets, .count = count};
+  if (!sockets)
+    return say_problem("not enough memory");
+  for (uint32_t i = 0; i < count; i++) {
+    int ends[2];
+    if (socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, ends) < 0)
+      return say_problem("cannot make a socket: %s", strerror(errno));
+    sockets[i] = ends[0];
+    r->job.children[i].report_fd = ends[1];
+  }
+  return 0;
+}
+
+static int give_birth_to_root(struct restart *r) {
+  if (make_sockets(r) < 0)
+    return -1;
   follow_block_signals();
-  if (give_birth(&r->image, &r->options, &r->birth) < 0)
+  if (give_birth(&r->job, &r->options, &r->birth) < 0)
     return -1;
   if (r->birth.pid == 0)
-    be_child(r, sockets[1]);
+    be_root(r);
   if (!r->birth.own_clocks)
-    clocks_compare(&r->image);
-  close(sockets[1]);
-  r->socket = sockets[0];
+    clocks_compare(&r->job.images[0]);
+  for (uint32_t i = 0; i < r->job.count; i++)
+    close(r->job.children[i].report_fd);
+  r->following.pid = r->birth.pid;
   return 0;
 }
 
 /* What changes the world outside, once the program is known to work: before it runs. */
 static int commit(struct restart *r) {
-  if (changes_commit(&r->changes, &r->image, &r->place) < 0)
+  if (changes_commit(&r->changes, &r->place) < 0)
     return -1;
   r->running.pid = r->birth.pid;
   r->running.starttime = running_starttime(r->proc, r->birth.pid);
@@ -142,8 +164,9 @@ static int commit(struct restart *r) {
 
 /* restart only waits from here on: it holds nothing open that the program or its partners could notice. */
 static void let_go(struct restart *r) {
-  image_close(&r->image);
-  close(r->socket);
+  for (uint32_t i = 0; i < r->job.count; i++)
+    close(r->following.sockets[i]);
+  job_close(&r->job);
   close(r->proc);
   int null = open("/dev/null", O_RDWR | O_CLOEXEC);
   for (int fd = 0; null >= 0 && fd <= 2; fd++)
@@ -157,18 +180,23 @@ static void let_go(struct restart *r) {
 static int run(struct restart *r) {
   int signal = 0;
   choose_group(r);
-  if (redirects_open(&r->options.redirects, &r->image) < 0 ||
-      changes_begin(&r->changes, &r->image, &r->place) < 0 || give_birth_to(r) < 0) {
+  if (redirects_open(&r->options.redirects, &r->job.images[0]) < 0 ||
+      changes_begin(&r->changes, &r->place) < 0 || give_birth_to_root(r) < 0) {
     changes_undo(&r->changes);
     return fail();
   }
-  enum follow_result result = follow_until_ready(&r->image, r->socket, r->birth.pid, &signal);
+  enum follow_result result =
+      r->job.count > 1 ? follow_until(&r->following, PLAN_NEWS_BORN, &signal) : FOLLOW_ON;
+  if (result == FOLLOW_ON && r->job.count > 1)
+    result = follow_go(&r->following);
+  if (result == FOLLOW_ON)
+    result = follow_until(&r->following, PLAN_NEWS_READY, &signal);
   if (result == FOLLOW_ON && commit(r) < 0) {
     follow_kill(r->birth.pid);
     result = FOLLOW_FAILED;
   }
   if (result == FOLLOW_ON) {
-    result = follow_start(&r->image, r->socket, r->birth.pid);
+    result = follow_start(&r->following);
     if (result != FOLLOW_ON)
       running_remove(r->place.job, &r->running);
   }
@@ -178,7 +206,7 @@ static int run(struct restart *r) {
     return 128 + signal;
   if (result == FOLLOW_FAILED)
     return fail();
-  control_done(r->birth.pid, now_ns() - r->begin, r->image.prologue.file_size, r->place.image);
+  control_done(r->birth.pid, now_ns() - r->begin, job_size(&r->job), r->place.image);
   let_go(r);
   int status = follow_to_end(r->birth.pid, r->shares_group);
   running_remove(r->place.job, &r->running);
@@ -201,7 +229,9 @@ int main(int argc, char **argv) {
     say_problem("cannot open /proc: %s", strerror(errno));
     return fail();
   }
-  if (find_image(r.options.image, r.options.name, &r.place, &r.image) < 0)
+  struct image root;
+  if (find_image(r.options.image, r.options.name, &r.place, &root) < 0 ||
+      job_open(&r.job, &r.place, &root) < 0)
     return fail();
   if (r.options.check)
     return check_image(&r);

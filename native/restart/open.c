@@ -119,6 +119,16 @@ static int recreate(struct child *child, uint32_t index) {
   return (child->files_write[index] = descriptor_lift(child, out, path)) < 0 ? -1 : 0;
 }
 
+int file_make(struct child *child, uint32_t index) {
+  const struct ckpt_file *file = &child->image->files[index];
+  if (file->flags & CKPT_FILE_SEGMENT)
+    return say_problem("%s is shared by several processes, which cannot be brought back yet",
+                       image_string(child->image, file->path));
+  if (file->flags & CKPT_FILE_MEMORY)
+    return file_for_memory(child, index, 0) < 0 ? -1 : 0;
+  return file->flags & CKPT_FILE_CARRIED ? recreate(child, index) : 0;
+}
+
 static int open_flags(const struct ckpt_file *file, uint32_t flags) {
   int drop = O_CREAT | O_EXCL | O_TRUNC | TMPFILE_BIT | O_ASYNC | (S_ISDIR(file->mode) ? 0 : O_DIRECTORY);
   return ((int)flags & ~drop) | O_NOCTTY | O_CLOEXEC;

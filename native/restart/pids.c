@@ -10,12 +10,12 @@
 
 #include "clocks.h"
 #include "core/sys.h"
+#include "job.h"
 #include "namespace.h"
 #include "say.h"
 
-/* As fork, but with this id (0: any). */
-static pid_t clone_as(pid_t pid) {
-  struct clone_args args = {.exit_signal = SIGCHLD};
+pid_t clone_as(pid_t pid, uint64_t flags) {
+  struct clone_args args = {.flags = flags, .exit_signal = flags & CLONE_PARENT ? 0 : SIGCHLD};
   if (pid) {
     args.set_tid = (uint64_t)(uintptr_t)&pid;
     args.set_tid_size = 1;
@@ -43,8 +43,8 @@ static void explain(pid_t pid, int error, char *words, size_t size) {
 }
 
 /* A thread id of the image that somebody has here, in words. */
-static bool thread_is_taken(const struct image *image, char *words, size_t size) {
-  for (uint32_t i = 1; i < image->threads_count; i++) {
+static bool thread_is_taken(const struct image *image, uint32_t from, char *words, size_t size) {
+  for (uint32_t i = from; i < image->threads_count; i++) {
     char path[64];
     snprintf(path, sizeof path, "/proc/%d", image->threads[i].tid);
     if (access(path, F_OK) == 0) {
@@ -61,6 +61,14 @@ static void go_on(const struct image *image, const struct options *options, stru
     birth->own_clocks = clocks_continue(image);
 }
 
+/* The root's own id is only known to be free when it has it. */
+static bool any_is_taken(const struct job *job, char *words, size_t size) {
+  for (uint32_t i = 0; i < job->count; i++)
+    if (thread_is_taken(&job->images[i], i == 0, words, size))
+      return true;
+  return false;
+}
+
 static int born_in_namespace(const struct image *image, const struct options *options, struct birth *birth) {
   pid_t pid = image->process.pid;
   char why[256];
@@ -70,7 +78,7 @@ static int born_in_namespace(const struct image *image, const struct options *op
   if (pid != 1 && namespace_start_init(pid) < 0)
     return -1;
   birth->in_namespace = true;
-  birth->pid = clone_as(pid);
+  birth->pid = clone_as(pid, 0);
   if (birth->pid >= 0)
     return 0;
   explain(pid, errno, why, sizeof why);
@@ -82,11 +90,12 @@ static int born_anew(struct birth *birth, pid_t pid) {
       "the program gets another process id than %d: locks, pid files and all else that remembers the old "
       "one may break",
       pid);
-  birth->pid = clone_as(0);
+  birth->pid = clone_as(0, 0);
   return birth->pid < 0 ? say_problem("cannot start a process: %s", strerror(errno)) : 0;
 }
 
-int give_birth(const struct image *image, const struct options *options, struct birth *birth) {
+int give_birth(const struct job *job, const struct options *options, struct birth *birth) {
+  const struct image *image = &job->images[0];
   pid_t pid = image->process.pid;
   char why[256];
   *birth = (struct birth){0};
@@ -95,8 +104,8 @@ int give_birth(const struct image *image, const struct options *options, struct 
     return born_anew(birth, pid);
   if (options->pids == PID_NAMESPACE)
     return born_in_namespace(image, options, birth);
-  if (!thread_is_taken(image, why, sizeof why)) {
-    birth->pid = clone_as(pid);
+  if (!any_is_taken(job, why, sizeof why)) {
+    birth->pid = clone_as(pid, 0);
     if (birth->pid >= 0)
       return 0;
     explain(pid, errno, why, sizeof why);

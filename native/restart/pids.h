@@ -3,6 +3,7 @@
 #define RESTART_PIDS_H
 
 #include <stdbool.h>
+#include <stdint.h>
 #include <sys/types.h>
 
 #include "image.h"
@@ -15,7 +16,10 @@ struct birth {
   bool own_clocks;   /* in a time namespace made for it */
 };
 
+/* As fork, but with this id (0: any); flags: CLONE_PARENT or none. */
+pid_t clone_as(pid_t pid, uint64_t flags);
 /* Returns twice, as fork does; -1 with a problem said. */
-int give_birth(const struct image *image, const struct options *options, struct birth *birth);
+struct job;
+int give_birth(const struct job *job, const struct options *options, struct birth *birth);
 
 #endif

@@ -87,10 +87,10 @@ int plan_jump(struct child *child) {
   struct image *image = child->image;
   uint32_t workers = count_workers(image);
   uint64_t blob_size = (uint64_t)(restorer_blob_end - restorer_blob_start);
-  uint64_t data_size = room_size(image, child->vdso, workers);
-  uint64_t size = blob_size + data_size + pages(child->vdso->span);
+  uint64_t data_size = room_size(image, &child->vdso, workers);
+  uint64_t size = blob_size + data_size + pages(child->vdso.span);
   struct holes holes;
-  if (holes_find(image, size, child->vdso->span, &holes) < 0 || map_hole(holes.hole, size, blob_size) < 0)
+  if (holes_find(image, size, child->vdso.span, &holes) < 0 || map_hole(holes.hole, size, blob_size) < 0)
     return -1;
   struct room room = {holes.hole + blob_size, holes.hole + blob_size + data_size};
   struct plan *plan = room_take(&room, sizeof *plan);

@@ -30,16 +30,17 @@ static int region_file(struct child *child, const struct ckpt_region *region) {
 }
 
 /* The kernel's own way to share memory needs no file, when nothing else maps any of it. */
-static bool needs_no_file(const struct image *image, const struct ckpt_region *region) {
+static bool needs_no_file(const struct child *child, const struct ckpt_region *region) {
+  const struct image *image = child->image;
   const struct ckpt_file *file = &image->files[region->file - 1];
   return region->kind == CKPT_REGION_SHARED && region->end - region->start == file->size &&
          strcmp(image_string(image, file->path), "/dev/zero (deleted)") == 0 &&
-         image_count_regions(image, region->file) == 1;
+         image_count_regions(image, region->file) == 1 && child->files_write[region->file - 1] < 0;
 }
 
 static int add_region(struct child *child, const struct ckpt_region *from, bool filled,
                       struct plan_region *to) {
-  bool over_file = from->file && !needs_no_file(child->image, from);
+  bool over_file = from->file && !needs_no_file(child, from);
   bool shared = from->kind == CKPT_REGION_SHARED || from->kind == CKPT_REGION_FILE_SHARED;
   bool segment = is_segment(child, from);
   *to = (struct plan_region){
@@ -70,7 +71,7 @@ int plan_add_regions(struct child *child, struct room *room, struct plan *plan) 
       run++;
     bool filled = run < image->runs_count && image->runs[run].address < region->end;
     if (region->kind == CKPT_REGION_VVAR ||
-        (region->kind == CKPT_REGION_VDSO && child->vdso->way == VDSO_MOVE))
+        (region->kind == CKPT_REGION_VDSO && child->vdso.way == VDSO_MOVE))
       continue;
     if (add_region(child, region, filled, &plan->regions[plan->region_count]) < 0)
       return -1;
@@ -121,7 +122,7 @@ void plan_add_pages(struct child *child, struct room *room, struct plan *plan) {
   for (uint32_t i = 0; i < image->runs_count; i++) {
     const struct image_run *run = &image->runs[i];
     const struct ckpt_region *region = image_region_at(image, run->address);
-    bool ours = region->kind == CKPT_REGION_VDSO && child->vdso->way == VDSO_MOVE;
+    bool ours = region->kind == CKPT_REGION_VDSO && child->vdso.way == VDSO_MOVE;
     plan->runs[i] = (struct plan_run){ours ? 0 : run->address, run->size, run->offset};
     if (mind_huge && run->size < DENSE_RUN)
       mark_sparse(plan, run);
@@ -130,9 +131,9 @@ void plan_add_pages(struct child *child, struct room *room, struct plan *plan) {
   plan->guard_count = image->guards_count;
 }
 
-void plan_add_vdso(const struct child *child, struct room *room, struct plan *plan, uint64_t spare,
+void plan_add_vdso(struct child *child, struct room *room, struct plan *plan, uint64_t spare,
                    uint64_t parked) {
-  struct vdso *vdso = child->vdso;
+  struct vdso *vdso = &child->vdso;
   uint64_t target = vdso->way == VDSO_MOVE ? vdso->moved_to : parked;
   for (uint32_t i = 0; vdso->way != VDSO_NONE && i < vdso->ours_count; i++) {
     uint64_t inside = vdso->ours[i].start - vdso->ours[0].start;

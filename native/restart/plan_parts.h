@@ -32,7 +32,7 @@ int plan_add_regions(struct child *child, struct room *room, struct plan *plan);
 void plan_add_segments(struct child *child, struct room *room, struct plan *plan);
 void plan_add_seals(struct child *child, struct room *room, struct plan *plan);
 void plan_add_pages(struct child *child, struct room *room, struct plan *plan);
-void plan_add_vdso(const struct child *child, struct room *room, struct plan *plan, uint64_t spare,
+void plan_add_vdso(struct child *child, struct room *room, struct plan *plan, uint64_t spare,
                    uint64_t parked);
 void plan_add_workers(const struct child *child, struct room *room, struct plan *plan, uint32_t workers);
 

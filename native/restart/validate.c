@@ -46,8 +46,6 @@ static int check_info(struct image *image) {
   for (size_t i = 0; i < sizeof info->parent; i++)
     if (info->parent[i])
       return image_refuse(image, "incremental: this restart reads only full images");
-  if (info->process_count != 1)
-    return image_refuse(image, "of %u processes: this restart brings back one", info->process_count);
   return 0;
 }
 
@@ -194,6 +192,15 @@ static int check_files(struct image *image) {
   return 0;
 }
 
+static int check_children(struct image *image) {
+  for (uint32_t i = 0; i < image->children_count; i++) {
+    const struct ckpt_child *child = &image->children[i];
+    if (child->pid <= 0 || child->pgid < 0 || child->sid < 0 || child->status > 0xffff)
+      return damaged(image, "child", i);
+  }
+  return 0;
+}
+
 static int check_signals(struct image *image) {
   for (uint32_t i = 0; i < image->sigactions_count; i++)
     if (image->sigactions[i].signal < 1 || image->sigactions[i].signal > SIGNALS)
@@ -229,8 +236,9 @@ static int check_checksums(struct image *image) {
 
 int image_check_notes(struct image *image) {
   static int (*const checks[])(struct image *) = {
-      check_strings, check_info,  check_regions,           check_process, check_threads,
-      check_guards,  check_files, image_check_descriptors, check_signals, check_checksums,
+      check_strings, check_info,      check_regions,  check_process,
+      check_threads, check_guards,    check_files,    image_check_descriptors,
+      check_signals, check_checksums, check_children,
   };
   for (size_t i = 0; i < sizeof checks / sizeof *checks; i++)
     if (checks[i](image) < 0)

@@ -49,8 +49,8 @@ static bool packets_ok(const struct image *image, const struct ckpt_description 
 
 static bool description_ok(const struct image *image, const struct ckpt_description *d) {
   if (d->name >= image->strings_size || d->file > image->files_count || d->pos > INT64_MAX || d->signal < 0 ||
-      d->signal > SIGNALS || d->owner == INT32_MIN || d->data > image->blob_size ||
-      d->data_size > image->blob_size - d->data)
+      d->shared > CKPT_SHARED_MOST || d->signal > SIGNALS || d->owner == INT32_MIN ||
+      d->data > image->blob_size || d->data_size > image->blob_size - d->data)
     return false;
   switch (d->kind) {
   case CKPT_DESC_OUTSIDE:

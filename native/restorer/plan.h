@@ -57,6 +57,7 @@ enum plan_news_kind {
   PLAN_NEWS_READY = 2,   /* all that can fail is done: waits for one byte, then runs the program */
   PLAN_NEWS_WORDS = 3,   /* ordinary code failed */
   PLAN_NEWS_WARNING = 4, /* ordinary code goes on */
+  PLAN_NEWS_BORN = 5,    /* so are its descendants: waits for one byte */
 };
 
 struct plan_news {

@@ -7,7 +7,7 @@
 #include <linux/close_range.h>
 #include <sys/resource.h>
 
-enum { SIGNALS = 64, KILL = 9, STOP = 19 };
+enum { SIGNALS = 64, KILL = 9, CHILD = 17, STOP = 19 };
 
 #ifndef ARCH_REQ_XCOMP_PERM
 #define ARCH_GET_XCOMP_PERM 0x1022
@@ -76,6 +76,11 @@ static void set_actions(struct plan *plan) {
     const struct ckpt_sigaction *from = &plan->sigactions[i];
     actions[from->signal] = (struct kernel_sigaction){from->handler, from->flags, from->restorer, from->mask};
   }
+  /* Who had to end meanwhile has told us: to ignore it takes that back. */
+  const struct kernel_sigaction ignore = {.handler = 1};
+  long ignored = sys(SYS_(rt_sigaction), CHILD, &ignore, 0, 8);
+  if (ignored < 0)
+    restorer_fail(plan, PLAN_STEP_SIGACTION, ignored, CHILD, 0);
   for (uint64_t i = 1; i <= SIGNALS; i++) {
     if (i == KILL || i == STOP)
       continue;

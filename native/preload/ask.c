@@ -1,0 +1,257 @@
+/* Finding the members of a job, and asking them to join.
+ *
+ * A process that is about to exec must not be sent the control signal: the new program has no handler yet and
+ * would die of it. So it is held by ptrace, which it cannot notice, while it is looked at and the signal is
+ * queued: the signal is the first thing that it meets when it goes on. */
+#include <errno.h>
+#include <fcntl.h>
+#include <linux/ptrace.h>
+#include <signal.h>
+#include <string.h>
+#include <sys/wait.h>
+
+#include "core/dir.h"
+#include "core/proc.h"
+#include "core/sys.h"
+#include "core/text.h"
+#include "job.h"
+
+static long read_of(int32_t pid, const char *file, char *buffer, size_t size) {
+  char path[64];
+  struct text text = text_in(path, sizeof path);
+  text_format(&text, "/proc/%d/%s", (int64_t)pid, file);
+  return sys_read_file(path, buffer, size);
+}
+
+void job_name(int32_t pid, char name[32]) {
+  long n = read_of(pid, "comm", name, 32);
+  text_copy(name, 32, n <= 0 ? "?" : name);
+  size_t length = strlen(name);
+  if (length && name[length - 1] == '\n')
+    name[length - 1] = 0;
+}
+
+/* As in /proc/PID/stat; 0: it is gone. */
+static char state_of(int32_t pid) {
+  char stat[512];
+  long n = read_of(pid, "stat", stat, sizeof stat);
+  for (long i = n - 1; i > 0; i--)
+    if (stat[i] == ')')
+      return i + 2 < n ? stat[i + 2] : 0;
+  return 0;
+}
+
+/* A thread of it that has not ended, the main thread when that is one; 0: it is gone. */
+static int32_t living_thread(int32_t pid) {
+  char state = state_of(pid), path[64];
+  struct text text = text_in(path, sizeof path);
+  struct dir dir;
+  uint64_t tid;
+  int32_t found = 0;
+  if (state && state != 'Z' && state != 'X')
+    return pid;
+  text_format(&text, "/proc/%d/task", (int64_t)pid);
+  if (dir_open(&dir, AT_FDCWD, path) < 0)
+    return 0;
+  for (const char *name; !found && (name = dir_next(&dir));)
+    if (text_is_decimal(name, &tid) && (int32_t)tid != pid && (state = state_of((int32_t)tid)) &&
+        state != 'Z' && state != 'X')
+      found = (int32_t)tid;
+  dir_close(&dir);
+  return found;
+}
+
+static bool has_ended(int32_t pid) {
+  return living_thread(pid) == 0;
+}
+
+/* ---- Finding ------------------------------------------------------------------------------------------ */
+
+static bool is_known(const struct checkpoint *c, int32_t pid) {
+  const struct member *members = c->job->members.entries;
+  for (size_t i = 0; i < c->job->members.count; i++)
+    if (members[i].pid == pid && members[i].stage != STAGE_ENDED)
+      return true;
+  return false;
+}
+
+/* One who has ended belongs to its parent alone, and is described there. */
+static long add_member(struct checkpoint *c, int32_t pid, int32_t parent) {
+  if (has_ended(pid) || is_known(c, pid))
+    return 0;
+  struct member *member = list_add(&c->arena, &c->job->members, sizeof *member);
+  if (!member)
+    return -ENOMEM;
+  *member = (struct member){.pid = pid, .parent = parent, .socket = -1};
+  return 0;
+}
+
+static long add_children_of(struct checkpoint *c, int32_t pid, const char *tid) {
+  char path[64], text[4096];
+  struct text words = text_in(path, sizeof path);
+  text_format(&words, "/proc/%d/task/%s/children", (int64_t)pid, tid);
+  long n = sys_read_file(path, text, sizeof text);
+  if (n == -ENOENT || n == -ESRCH)
+    return 0;
+  if (n < 0 || n == sizeof text - 1)
+    return fail(c, n < 0 ? n : -E2BIG, "%s cannot be read: %s", path, text_errno(n < 0 ? n : -E2BIG));
+  long result = 0;
+  for (const char *at = text; result == 0;) {
+    text_skip_spaces(&at);
+    int32_t child = (int32_t)text_take_decimal(&at);
+    if (!child)
+      break;
+    result = add_member(c, child, pid);
+  }
+  return result;
+}
+
+long job_add_children(struct checkpoint *c, int32_t pid) {
+  struct dir *dir = arena_take(&c->arena, sizeof *dir);
+  char path[64];
+  struct text text = text_in(path, sizeof path);
+  uint64_t tid;
+  if (!dir)
+    return -ENOMEM;
+  text_format(&text, "/proc/%d/task", (int64_t)pid);
+  long result = dir_open(dir, AT_FDCWD, path);
+  if (result < 0)
+    return result == -ENOENT ? 0 : fail(c, result, "%s: %s", path, text_errno(result));
+  for (const char *name; result == 0 && (name = dir_next(dir));)
+    if (text_is_decimal(name, &tid))
+      result = add_children_of(c, pid, name);
+  if (result == 0)
+    result = dir->error;
+  dir_close(dir);
+  return result;
+}
+
+/* ---- Asking ------------------------------------------------------------------------------------------- */
+
+enum readiness { READY, NOT_YET, NEVER };
+
+static bool handles_control_signal(int32_t pid) {
+  char status[4096];
+  uint64_t caught = 0;
+  return read_of(pid, "status", status, sizeof status) > 0 && proc_field(status, "SigCgt", 16, &caught) &&
+         (caught >> (CKPT_CONTROL_SIGNAL - 1) & 1);
+}
+
+/* One that was started with libckpt may not have come to load it; and one that ends or begins another program
+ * has no environment for a moment. */
+static bool will_load(struct checkpoint *c, int32_t pid) {
+  long n = read_of(pid, "environ", c->scratch, SCRATCH);
+  if (n <= 0)
+    return n != -EACCES;
+  for (long at = 0; at < n; at += (long)strlen(c->scratch + at) + 1)
+    if (text_starts(c->scratch + at, "LD_PRELOAD="))
+      return true;
+  return false;
+}
+
+static enum readiness readiness(struct checkpoint *c, int32_t pid) {
+  if (handles_control_signal(pid))
+    return READY;
+  return will_load(c, pid) ? NOT_YET : NEVER;
+}
+
+static long refuse_member(struct checkpoint *c, const struct member *member, const char *why) {
+  char name[32];
+  job_name(member->pid, name);
+  return fail(c, -EOPNOTSUPP, "process %d (\"%s\") %s", (int64_t)member->pid, name, why);
+}
+
+static long queue(struct checkpoint *c, struct member *member) {
+  siginfo_t info;
+  memset(&info, 0, sizeof info);
+  info.si_signo = CKPT_CONTROL_SIGNAL;
+  info.si_code = SI_QUEUE;
+  info.si_pid = c->process.pid;
+  info.si_value.sival_ptr = (void *)c->job->cookie;
+  long result = sys(SYS_(rt_tgsigqueueinfo), member->pid, member->tid, CKPT_CONTROL_SIGNAL, &info);
+  if (result == 0)
+    member->stage = STAGE_ASKED;
+  else if (result == -ESRCH)
+    member->stage = STAGE_ENDED;
+  return result == -ESRCH || result == 0
+             ? 0
+             : fail(c, result, "process %d cannot be asked: %s", (int64_t)member->pid, text_errno(result));
+}
+
+static long begin(struct checkpoint *c, struct member *member) {
+  if (has_ended(member->pid)) {
+    member->stage = STAGE_ENDED;
+    return 0;
+  }
+  if (state_of(member->pid) == 'T')
+    return refuse_member(c, member, "is stopped (SIGSTOP or ^Z), and cannot be saved so yet");
+  switch (readiness(c, member->pid)) {
+  case NEVER:
+    /* Between the two looks it may have begun another program. */
+    if (handles_control_signal(member->pid) || will_load(c, member->pid))
+      return 0;
+    return refuse_member(c, member, "does not run under libckpt: LD_PRELOAD was taken from it");
+  case NOT_YET:
+    return 0;
+  case READY:
+    break;
+  }
+  member->tid = living_thread(member->pid);
+  if (sys(SYS_(ptrace), PTRACE_SEIZE, member->tid, 0, 0) < 0)
+    return queue(c, member);
+  sys(SYS_(ptrace), PTRACE_INTERRUPT, member->tid, 0, 0);
+  member->stage = STAGE_STOPPING;
+  return 0;
+}
+
+/* A child of ours that has ended stays for the program to wait for; of others the wait is not ours. */
+static void let_go_of_ended(const struct checkpoint *c, struct member *member) {
+  if (member->parent != c->process.pid || member->tid != member->pid)
+    sys(SYS_(wait4), member->tid, NULL, WNOHANG | __WALL, NULL);
+  member->stage = STAGE_ENDED;
+}
+
+static long hold(struct checkpoint *c, struct member *member, bool give_up) {
+  siginfo_t info;
+  memset(&info, 0, sizeof info);
+  long result = sys(SYS_(waitid), P_PID, member->tid, &info,
+                    WSTOPPED | WEXITED | WNOWAIT | __WALL | (give_up ? 0 : WNOHANG), NULL);
+  if (result == -EINTR)
+    return 0;
+  if (result < 0) {
+    member->stage = STAGE_ENDED;
+    return 0;
+  }
+  if (info.si_pid == 0)
+    return 0;
+  if (info.si_code != CLD_TRAPPED && info.si_code != CLD_STOPPED) {
+    let_go_of_ended(c, member);
+    return 0;
+  }
+  if (!give_up && handles_control_signal(member->pid)) {
+    char line[256];
+    if (read_of(member->tid, "syscall", line, sizeof line) > 0)
+      known_call_parse(&member->call, line);
+    result = queue(c, member);
+  } else {
+    member->stage = STAGE_NEW;
+  }
+  sys(SYS_(ptrace), PTRACE_DETACH, member->tid, 0, 0);
+  return result;
+}
+
+long job_ask(struct checkpoint *c, struct member *member) {
+  if (member->stage == STAGE_NEW)
+    return begin(c, member);
+  if (member->stage == STAGE_STOPPING)
+    return hold(c, member, false);
+  if (member->stage == STAGE_ASKED && has_ended(member->pid))
+    member->stage = STAGE_ENDED;
+  return 0;
+}
+
+/* Once it is traced, only one that has stopped can be let go. */
+void job_let_go(struct checkpoint *c, struct member *member) {
+  while (member->stage == STAGE_STOPPING)
+    (void)hold(c, member, true);
+}

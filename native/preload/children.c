@@ -1,0 +1,82 @@
+/* Children that have ended, and that the process has yet to wait for. */
+#include <errno.h>
+#include <fcntl.h>
+#include <signal.h>
+#include <string.h>
+#include <sys/wait.h>
+
+#include "checkpoint.h"
+#include "core/dir.h"
+#include "core/proc.h"
+#include "core/sys.h"
+#include "core/text.h"
+
+/* Without waiting for it: that is the program's. */
+static bool has_ended(int32_t pid, uint32_t *status) {
+  siginfo_t info;
+  memset(&info, 0, sizeof info);
+  if (sys(SYS_(waitid), P_PID, pid, &info, WEXITED | WNOHANG | WNOWAIT | __WALL, NULL) < 0 ||
+      info.si_pid == 0)
+    return false;
+  *status = info.si_code == CLD_EXITED ? (uint32_t)(info.si_status & 0xff) << 8
+                                       : (uint32_t)info.si_status | (info.si_code == CLD_DUMPED ? 0x80u : 0);
+  return true;
+}
+
+static long add_child(struct checkpoint *c, int32_t pid) {
+  char path[64], stat[1024];
+  struct text text = text_in(path, sizeof path);
+  text_format(&text, "/proc/%d/stat", (int64_t)pid);
+  long n = sys_read_file(path, stat, sizeof stat);
+  if (n <= 0)
+    return 0;
+  uint32_t status;
+  if (!has_ended(pid, &status))
+    return 0;
+  struct ckpt_child *child = list_add(&c->arena, &c->children, sizeof *child);
+  if (!child)
+    return -ENOMEM;
+  *child = (struct ckpt_child){
+      .pid = pid,
+      .pgid = (int32_t)proc_stat_field(stat, 5),
+      .sid = (int32_t)proc_stat_field(stat, 6),
+      .status = status,
+  };
+  return 0;
+}
+
+static long add_children_of(struct checkpoint *c, const char *tid) {
+  char path[64], text[4096];
+  struct text words = text_in(path, sizeof path);
+  text_format(&words, "/proc/self/task/%s/children", tid);
+  long n = sys_read_file(path, text, sizeof text), result = 0;
+  if (n < 0)
+    return fail(c, n, "%s: %s", path, text_errno(n));
+  if (n == sizeof text - 1)
+    return fail(c, -E2BIG, "it has more children than can be saved yet");
+  for (const char *at = text; result == 0;) {
+    text_skip_spaces(&at);
+    int32_t child = (int32_t)text_take_decimal(&at);
+    if (!child)
+      break;
+    result = add_child(c, child);
+  }
+  return result;
+}
+
+long describe_children(struct checkpoint *c) {
+  struct dir *dir = arena_take(&c->arena, sizeof *dir);
+  uint64_t tid;
+  if (!dir)
+    return -ENOMEM;
+  long result = dir_open(dir, AT_FDCWD, "/proc/self/task");
+  if (result < 0)
+    return fail(c, result, "/proc/self/task: %s", text_errno(result));
+  for (const char *name; result == 0 && (name = dir_next(dir));)
+    if (text_is_decimal(name, &tid))
+      result = add_children_of(c, name);
+  if (result == 0)
+    result = dir->error;
+  dir_close(dir);
+  return result;
+}

@@ -1,0 +1,305 @@
+/* The leader of a job: brings its members together, step by step. */
+#include "job.h"
+
+#include <errno.h>
+#include <poll.h>
+#include <signal.h>
+#include <stddef.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <sys/un.h>
+#include <sys/wait.h>
+#include <time.h>
+
+#include "core/sys.h"
+#include "core/text.h"
+
+enum { LOOK_MS = 1 }; /* until a member that is not there yet is looked at again */
+
+static size_t count(const struct checkpoint *c) {
+  return c->job->members.count;
+}
+
+static struct member *member_at(const struct checkpoint *c, size_t i) {
+  return (struct member *)c->job->members.entries + i;
+}
+
+bool job_has_descriptor(const struct checkpoint *c, int fd) {
+  if (fd == c->job->listener)
+    return true;
+  for (size_t i = 0; i < count(c); i++)
+    if (member_at(c, i)->socket == fd)
+      return true;
+  return false;
+}
+
+/* ---- What members say --------------------------------------------------------------------------------- */
+
+static long fail_for(struct checkpoint *c, const struct member *member, long error, const char *words) {
+  char name[32];
+  job_name(member->pid, name);
+  return fail(c, error, "process %d (\"%s\"): %s", (int64_t)member->pid, name, words);
+}
+
+static long joined(struct checkpoint *c, struct member *member, int files) {
+  uint32_t process = (uint32_t)(member - member_at(c, 0)) + 1;
+  long result = files < 0 ? -EPROTO : open_files_receive(c, files, process);
+  member->stage = STAGE_JOINED;
+  return result < 0 ? fail_for(c, member, result, "its open files did not arrive")
+                    : job_add_children(c, member->pid);
+}
+
+static long hear_from(struct checkpoint *c, struct member *member) {
+  struct ckpt_report *report = (struct ckpt_report *)c->scratch;
+  int fd;
+  long n = message_receive(member->socket, report, sizeof *report, &fd), result = 0;
+  if (n < (long)sizeof *report || report->version != CKPT_CONTROL_VERSION)
+    result = fail_for(c, member, -ECANCELED, "it ended while it was being saved");
+  else if (report->kind == CKPT_REPORT_FAILED)
+    result = fail_for(c, member, report->error < 0 ? report->error : -EPROTO, report->text);
+  else if (report->kind == CKPT_REPORT_JOINED && member->stage == STAGE_JOINING)
+    result = joined(c, member, fd);
+  else if (report->kind == CKPT_REPORT_DESCRIBED)
+    member->stage = STAGE_DESCRIBED;
+  else if (report->kind == CKPT_REPORT_DONE) {
+    member->stage = STAGE_DONE;
+    c->members_size += report->bytes;
+  }
+  if (fd >= 0)
+    sys(SYS_(close), fd);
+  return result;
+}
+
+static long greet(struct checkpoint *c, struct member *member, int socket) {
+  struct ckpt_request request = {
+      .size = sizeof request,
+      .version = CKPT_CONTROL_VERSION,
+      .op = CKPT_REQUEST_JOIN,
+      .timeout_ms = c->request.timeout_ms,
+      .call_known = member->call.known && member->tid == member->pid,
+      .call_number = member->call.number,
+      .call_rip = member->call.rip,
+      .call_rsp = member->call.rsp,
+  };
+  text_copy(request.files, sizeof request.files, c->request.files);
+  member->socket = socket;
+  member->stage = STAGE_JOINING;
+  long result = message_send(socket, &request, sizeof request, -1);
+  return result < 0 ? fail_for(c, member, result, "it does not listen") : 0;
+}
+
+static long accept_member(struct checkpoint *c) {
+  struct ucred peer;
+  socklen_t size = sizeof peer;
+  long fd = sys(SYS_(accept4), c->job->listener, NULL, NULL, SOCK_CLOEXEC);
+  if (fd < 0)
+    return fd == -EAGAIN || fd == -ECONNABORTED ? 0 : fail(c, fd, "accept: %s", text_errno(fd));
+  if (sys(SYS_(getsockopt), fd, SOL_SOCKET, SO_PEERCRED, &peer, &size) == 0)
+    for (size_t i = 0; i < count(c); i++)
+      if (member_at(c, i)->pid == peer.pid && member_at(c, i)->stage == STAGE_ASKED)
+        return greet(c, member_at(c, i), (int)fd);
+  sys(SYS_(close), fd);
+  return 0;
+}
+
+/* ---- Waiting ------------------------------------------------------------------------------------------ */
+
+/* Waits until somebody has something to say, and listens; without a limit (-1) or this many ms. */
+static long listen_once(struct checkpoint *c, enum stage wanted, int limit) {
+  size_t places = count(c) + 1, used = 1;
+  struct pollfd *polls = c->polls;
+  if (places > c->polls_room) {
+    c->polls_room = places * 2;
+    polls = c->polls = arena_take(&c->arena, c->polls_room * sizeof *polls);
+    if (!polls)
+      return -ENOMEM;
+  }
+  polls[0] = (struct pollfd){.fd = c->job->listener, .events = POLLIN};
+  for (size_t i = 0; i < count(c); i++) {
+    bool waits = member_at(c, i)->stage >= STAGE_JOINING && member_at(c, i)->stage < wanted;
+    polls[used++] = (struct pollfd){.fd = waits ? member_at(c, i)->socket : -1, .events = POLLIN};
+  }
+  long result = sys(SYS_(poll), polls, used, limit);
+  if (result <= 0)
+    return result == -EINTR ? 0 : result;
+  result = polls[0].revents ? accept_member(c) : 0;
+  for (size_t i = 1; i < used && result == 0; i++)
+    if (polls[i].fd >= 0 && polls[i].revents)
+      result = hear_from(c, member_at(c, i - 1));
+  return result;
+}
+
+static bool all_are(const struct checkpoint *c, enum stage stage) {
+  for (size_t i = 0; i < count(c); i++)
+    if (member_at(c, i)->stage < stage)
+      return false;
+  return true;
+}
+
+static long wait_for_all(struct checkpoint *c, enum stage stage) {
+  long result = 0;
+  while (result == 0 && !all_are(c, stage))
+    result = listen_once(c, stage, -1);
+  return result;
+}
+
+static long tell_all(struct checkpoint *c, enum order_kind kind, int fd) {
+  long result = 0;
+  c->order->kind = kind;
+  for (size_t i = 0; i < count(c) && result == 0; i++) {
+    struct member *member = member_at(c, i);
+    if (member->stage == STAGE_ENDED)
+      continue;
+    c->order->process = (uint32_t)i + 1;
+    result = message_send(member->socket, c->order, sizeof *c->order, fd);
+    if (result < 0)
+      result = fail_for(c, member, result, "it ended while it was being saved");
+  }
+  c->order->process = 0;
+  return result;
+}
+
+/* ---- Joining ------------------------------------------------------------------------------------------ */
+
+static long give_up(struct checkpoint *c) {
+  for (size_t i = 0; i < count(c); i++)
+    if (member_at(c, i)->stage < STAGE_JOINED)
+      return fail_for(c, member_at(c, i), -ETIMEDOUT,
+                      "it does not come to a stop in time (see CKPT_TIMEOUT)");
+  return fail(c, -ETIMEDOUT, "its processes do not come to rest in time (see CKPT_TIMEOUT)");
+}
+
+/* Whoever asks is asked again until all stand still; a process that stands still has no new children. */
+static long bring_all(struct checkpoint *c) {
+  long result = job_add_children(c, c->process.pid);
+  while (result == 0 && !all_are(c, STAGE_JOINED)) {
+    bool early = false;
+    for (size_t i = 0; i < count(c) && result == 0; i++) {
+      result = job_ask(c, member_at(c, i));
+      early |= member_at(c, i)->stage < STAGE_ASKED;
+    }
+    if (result == 0)
+      result = listen_once(c, STAGE_JOINED, early ? LOOK_MS : LOOK_MS * 20);
+    if (result == 0 && now_ns(CLOCK_MONOTONIC) > c->deadline_ns)
+      result = give_up(c);
+    /* Those whose parent has ended come to a reaper among us. */
+    if (result == 0 && all_are(c, STAGE_JOINED))
+      result = job_add_children(c, c->process.pid);
+    for (size_t i = 0; i < count(c) && result == 0 && all_are(c, STAGE_JOINED); i++)
+      result = job_add_children(c, member_at(c, i)->pid);
+  }
+  return result;
+}
+
+static long make_listener(struct checkpoint *c) {
+  struct sockaddr_un address = {.sun_family = AF_UNIX};
+  struct text name = text_in(address.sun_path + 1, sizeof address.sun_path - 1);
+  long fd = sys(SYS_(socket), AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
+  if (fd < 0)
+    return fd;
+  c->job->listener = (int)fd;
+  long result = sys(SYS_(getrandom), &c->job->cookie, sizeof c->job->cookie, 0);
+  text_add(&name, "ckpt-");
+  text_add_hex(&name, c->job->cookie, 16);
+  if (result >= 0)
+    result = sys(SYS_(bind), fd, &address, offsetof(struct sockaddr_un, sun_path) + 1 + name.length);
+  return result < 0 ? result : sys(SYS_(listen), fd, 4096);
+}
+
+static bool has_children(void) {
+  siginfo_t info;
+  return sys(SYS_(waitid), P_ALL, 0, &info, WEXITED | WSTOPPED | WCONTINUED | WNOHANG | WNOWAIT | __WALL,
+             NULL) != -ECHILD;
+}
+
+static bool find_stopped(siginfo_t *info) {
+  memset(info, 0, sizeof *info);
+  return sys(SYS_(waitid), P_ALL, 0, info, WSTOPPED | WNOHANG | WNOWAIT, NULL) == 0 && info->si_pid;
+}
+
+/* That members stop while they are held is nothing that the program should hear of. One that has really been
+ * stopped meanwhile is. */
+static long bring_all_quietly(struct checkpoint *c) {
+  struct kernel_sigaction action, quiet;
+  siginfo_t info;
+  bool was_stopped = find_stopped(&info);
+  long result = sys(SYS_(rt_sigaction), SIGCHLD, NULL, &action, sizeof action.mask);
+  quiet = action;
+  quiet.flags |= SA_NOCLDSTOP;
+  if (result == 0)
+    result = sys(SYS_(rt_sigaction), SIGCHLD, &quiet, NULL, sizeof quiet.mask);
+  if (result == 0)
+    result = bring_all(c);
+  for (size_t i = 0; i < count(c); i++)
+    job_let_go(c, member_at(c, i));
+  sys(SYS_(rt_sigaction), SIGCHLD, &action, NULL, sizeof action.mask);
+  if (!(action.flags & SA_NOCLDSTOP) && !was_stopped && find_stopped(&info))
+    sys(SYS_(rt_sigqueueinfo), sys(SYS_(getpid)), SIGCHLD, &info);
+  return result;
+}
+
+static void fill_order(struct checkpoint *c) {
+  *c->order = (struct order){
+      .size = sizeof *c->order,
+      .process_count = 1,
+      .leader = c->process.pid,
+  };
+  for (size_t i = 0; i < count(c); i++)
+    c->order->process_count += member_at(c, i)->stage != STAGE_ENDED;
+  sys(SYS_(getrandom), c->order->id, sizeof c->order->id, 0);
+}
+
+long job_gather(struct checkpoint *c) {
+  if (!has_children())
+    return 0;
+  c->job = arena_take(&c->arena, sizeof *c->job);
+  c->order = arena_take(&c->arena, sizeof *c->order);
+  c->scratch = arena_take(&c->arena, SCRATCH);
+  if (!c->job || !c->order || !c->scratch)
+    return -ENOMEM;
+  c->job->listener = -1;
+  long result = make_listener(c);
+  if (result < 0)
+    return fail(c, result, "a socket for its processes cannot be made: %s", text_errno(result));
+  result = bring_all_quietly(c);
+  if (result == 0)
+    result = open_files_list(c);
+  if (result == 0)
+    result = open_files_compare(c);
+  long files = result == 0 ? open_files_send(c) : result;
+  if (files < 0)
+    return files;
+  fill_order(c);
+  result = tell_all(c, ORDER_DESCRIBE, (int)files);
+  sys(SYS_(close), files);
+  return result;
+}
+
+/* ---- The other steps ---------------------------------------------------------------------------------- */
+
+long job_wait_described(struct checkpoint *c) {
+  return wait_for_all(c, STAGE_DESCRIBED);
+}
+
+long job_let_write(struct checkpoint *c) {
+  c->order->number = c->image.number;
+  text_copy(c->order->job_dir, sizeof c->order->job_dir, c->job_dir);
+  text_copy(c->order->temp_name, sizeof c->order->temp_name, c->temp_name);
+  return tell_all(c, ORDER_WRITE, c->temp_fd);
+}
+
+long job_wait_written(struct checkpoint *c) {
+  return wait_for_all(c, STAGE_DONE);
+}
+
+void job_end(struct checkpoint *c, enum order_kind kind) {
+  if (!c->job)
+    return;
+  (void)tell_all(c, kind, -1);
+  for (size_t i = 0; i < count(c); i++)
+    if (member_at(c, i)->socket >= 0)
+      sys(SYS_(close), member_at(c, i)->socket);
+  if (c->job->listener >= 0)
+    sys(SYS_(close), c->job->listener);
+  c->job = NULL;
+}

@@ -1,0 +1,115 @@
+/* A job: the process that was asked to save itself, which leads, and its descendants, the members. All freeze
+ * before anything is written, and each writes its own core into the image that the leader makes.
+ *
+ * The leader asks a member as a requester asks it, by the control signal with a cookie. What follows goes
+ * over the member's connection: the member reports JOINED (it stands still; with its open files), DESCRIBED
+ * and DONE, or FAILED; in between it waits for the leader's orders. When the leader is gone, the member goes
+ * on. */
+#ifndef CKPT_JOB_H
+#define CKPT_JOB_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "checkpoint.h"
+#include "thread.h"
+
+/* One descriptor of one process: from these all members learn what is shared. */
+struct open_file {
+  uint64_t dev, ino;
+  uint32_t process; /* the leader is 0 */
+  int32_t fd;
+  uint32_t flags; /* O_* */
+  uint32_t id;    /* the same for all that refer to one open file description; 0: only one process does */
+  bool outside;   /* 0, 1, 2, or there when the program was started */
+};
+
+enum order_kind { ORDER_DESCRIBE = 1, ORDER_WRITE = 2, ORDER_CARRY_ON = 3, ORDER_END = 4 };
+
+/* DESCRIBE comes with a memfd that holds every process's open files, WRITE with the directory of the image.
+ */
+struct order {
+  uint32_t size; /* of this struct: another version of libckpt may lead */
+  uint32_t kind;
+  uint32_t process;
+  uint32_t process_count;
+  int32_t leader;
+  uint32_t pad;
+  uint64_t number;
+  uint8_t id[16];
+  char job_dir[CKPT_PATH_MAX];
+  char temp_name[64];
+};
+
+enum stage {
+  STAGE_NEW,      /* not asked yet */
+  STAGE_STOPPING, /* about to be held by ptrace */
+  STAGE_ASKED,    /* has the signal */
+  STAGE_JOINING,  /* is connected */
+  STAGE_JOINED,   /* stands still */
+  STAGE_DESCRIBED,
+  STAGE_DONE,
+  STAGE_ENDED, /* it was gone before it could be asked */
+};
+
+struct member {
+  int32_t pid;
+  int32_t tid; /* the thread that is asked */
+  int32_t parent;
+  enum stage stage;
+  int socket; /* -1: not connected */
+  struct known_call call;
+};
+
+enum { SCRATCH = 256 << 10 };
+
+struct job {
+  int listener;
+  uint64_t cookie;
+  struct list members; /* struct member */
+};
+
+/* job.c: in the leader. Each step waits until all members have come that far. */
+long job_gather(struct checkpoint *c);
+long job_wait_described(struct checkpoint *c);
+long job_let_write(struct checkpoint *c);
+long job_wait_written(struct checkpoint *c);
+/* Lets all go on, or ends them. */
+void job_end(struct checkpoint *c, enum order_kind kind);
+bool job_has_descriptor(const struct checkpoint *c, int fd);
+
+/* ask.c: finding the children of a process and asking them. */
+long job_add_children(struct checkpoint *c, int32_t pid);
+/* Brings a member on from NEW to ASKED; to be called again until it is. */
+long job_ask(struct checkpoint *c, struct member *member);
+void job_let_go(struct checkpoint *c, struct member *member);
+void job_name(int32_t pid, char name[32]);
+
+/* member.c: the member's side of the same steps. */
+long member_join(struct checkpoint *c);
+long member_describe(struct checkpoint *c);
+long member_store(struct checkpoint *c);
+long member_written(struct checkpoint *c);
+
+/* messages.c */
+long message_send(int socket, const void *packet, size_t size, int fd);
+/* Bytes, 0 at the end; *fd: what came along, or -1. */
+long message_receive(int socket, void *packet, size_t size, int *fd);
+
+/* open_files.c */
+long open_files_list(struct checkpoint *c);
+/* Gives an id to each description that more than one process has. */
+long open_files_compare(struct checkpoint *c);
+/* The files of a list in a memfd: the descriptor. */
+long open_files_send(struct checkpoint *c);
+long open_files_receive(struct checkpoint *c, int fd, uint32_t process);
+/* The id of this process's descriptor, 0 when no other process shares it. */
+uint32_t shared_id(const struct checkpoint *c, int fd);
+/* Of those that share a description, or have an opening of this inode that can be read: is this process the
+ * one that saves what waits in it? */
+/* Has some process this inode open, of the kind that `fd` is? */
+bool another_has(const struct checkpoint *c, int fd, uint64_t inode);
+bool carries_shared(const struct checkpoint *c, uint32_t id);
+bool carries_inode(const struct checkpoint *c, uint64_t dev, uint64_t ino);
+
+#endif

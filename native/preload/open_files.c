@@ -1,0 +1,212 @@
+/* Which open file descriptions the processes of a job share. */
+#include <errno.h>
+#include <fcntl.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <sys/stat.h>
+
+#include "core/dir.h"
+#include "core/sys.h"
+#include "core/text.h"
+#include "describe.h"
+#include "job.h"
+
+enum { KCMP_FILE = 0 };
+
+static long add_own(struct checkpoint *c, int fd) {
+  struct stat st;
+  long flags = sys(SYS_(fcntl), fd, F_GETFL), result = sys(SYS_(fstat), fd, &st);
+  struct open_file *entry =
+      flags < 0 || result < 0 ? NULL : list_add(&c->arena, &c->open_files, sizeof *entry);
+  if (!entry)
+    return flags < 0 ? flags : result < 0 ? result : -ENOMEM;
+  *entry = (struct open_file){
+      .dev = st.st_dev,
+      .ino = st.st_ino,
+      .fd = fd,
+      .flags = (uint32_t)flags,
+      .outside = was_there(fd, st.st_dev, st.st_ino),
+  };
+  return 0;
+}
+
+/* The calling process's own. */
+long open_files_list(struct checkpoint *c) {
+  struct dir *dir = arena_take(&c->arena, sizeof *dir);
+  uint64_t fd;
+  if (!dir)
+    return -ENOMEM;
+  long result = dir_open(dir, AT_FDCWD, "/proc/self/fd");
+  if (result < 0)
+    return fail(c, result, "/proc/self/fd: %s", text_errno(result));
+  for (const char *name; result == 0 && (name = dir_next(dir));)
+    if (text_is_decimal(name, &fd) && (int)fd != dir->fd && !is_own_descriptor(c, (int)fd))
+      result = add_own(c, (int)fd);
+  if (result == 0)
+    result = dir->error;
+  dir_close(dir);
+  return result;
+}
+
+/* ---- Comparing ---------------------------------------------------------------------------------------- */
+
+static bool is_before(const struct open_file *a, const struct open_file *b) {
+  if (a->ino != b->ino)
+    return a->ino < b->ino;
+  if (a->dev != b->dev)
+    return a->dev < b->dev;
+  if (a->flags != b->flags)
+    return a->flags < b->flags;
+  return a->process != b->process ? a->process < b->process : a->fd < b->fd;
+}
+
+static void sink(struct open_file *files, size_t at, size_t count) {
+  struct open_file moving = files[at];
+  for (size_t child; (child = 2 * at + 1) < count; at = child) {
+    if (child + 1 < count && is_before(&files[child], &files[child + 1]))
+      child++;
+    if (!is_before(&moving, &files[child]))
+      break;
+    files[at] = files[child];
+  }
+  files[at] = moving;
+}
+
+static void sort(struct open_file *files, size_t count) {
+  for (size_t i = count / 2; i-- > 0;)
+    sink(files, i, count);
+  for (size_t end = count; end-- > 1;) {
+    struct open_file largest = files[0];
+    files[0] = files[end];
+    files[end] = largest;
+    sink(files, 0, end);
+  }
+}
+
+static int32_t pid_of(const struct checkpoint *c, uint32_t process) {
+  const struct member *members = c->job->members.entries;
+  return process == 0 ? c->process.pid : members[process - 1].pid;
+}
+
+/* 1: the same open file description, 0: others. */
+static long is_same(struct checkpoint *c, const struct open_file *a, const struct open_file *b) {
+  int32_t pid_a = pid_of(c, a->process), pid_b = pid_of(c, b->process);
+  long result = sys(SYS_(kcmp), pid_a, pid_b, KCMP_FILE, a->fd, b->fd);
+  if (result < 0)
+    return fail(c, result, "the kernel does not say whether processes %d and %d share a file (kcmp): %s",
+                (int64_t)pid_a, (int64_t)pid_b, text_errno(result));
+  return result == 0;
+}
+
+/* Of the files from `first` on, all openings of one inode: each that an earlier one shares gets its id. */
+static long compare_group(struct checkpoint *c, struct open_file *files, size_t count, uint32_t *last_id) {
+  for (size_t i = 0; i < count; i++) {
+    if (files[i].id)
+      continue;
+    bool shared = false;
+    for (size_t j = i + 1; j < count; j++) {
+      long same = files[j].id || files[j].process == files[i].process ? 0 : is_same(c, &files[i], &files[j]);
+      if (same < 0)
+        return same;
+      if (!same)
+        continue;
+      if (!shared)
+        files[i].id = ++*last_id;
+      if (*last_id > CKPT_SHARED_MOST)
+        return fail(c, -E2BIG, "its processes share more than %u open files", (uint64_t)CKPT_SHARED_MOST);
+      shared = true;
+      files[j].id = files[i].id;
+    }
+    /* Duplicates in the same process. */
+    for (size_t j = i + 1; shared && j < count; j++)
+      if (!files[j].id && files[j].process == files[i].process) {
+        long same = is_same(c, &files[i], &files[j]);
+        if (same < 0)
+          return same;
+        files[j].id = same ? files[i].id : 0;
+      }
+  }
+  return 0;
+}
+
+long open_files_compare(struct checkpoint *c) {
+  struct open_file *files = c->open_files.entries;
+  size_t count = c->open_files.count;
+  uint32_t last_id = 0;
+  long result = 0;
+  sort(files, count);
+  for (size_t first = 0, end; first < count && result == 0; first = end) {
+    for (end = first + 1; end < count && files[end].ino == files[first].ino &&
+                          files[end].dev == files[first].dev && files[end].flags == files[first].flags;)
+      end++;
+    result = compare_group(c, files + first, end - first, &last_id);
+  }
+  return result;
+}
+
+/* ---- Passing them on ---------------------------------------------------------------------------------- */
+
+long open_files_send(struct checkpoint *c) {
+  long fd = sys(SYS_(memfd_create), "ckpt", MFD_CLOEXEC);
+  if (fd < 0)
+    return fd;
+  long result =
+      sys_pwrite_full((int)fd, c->open_files.entries, c->open_files.count * sizeof(struct open_file), 0);
+  if (result == 0)
+    return fd;
+  sys(SYS_(close), fd);
+  return result;
+}
+
+long open_files_receive(struct checkpoint *c, int fd, uint32_t process) {
+  struct open_file file;
+  long n = 0;
+  for (uint64_t at = 0; (n = sys_pread_full(fd, &file, sizeof file, at)) == sizeof file; at += sizeof file) {
+    struct open_file *entry = list_add(&c->arena, &c->open_files, sizeof *entry);
+    if (!entry)
+      return -ENOMEM;
+    *entry = file;
+    if (process)
+      entry->process = process;
+  }
+  return n < 0 ? n : n > 0 ? -EPROTO : 0;
+}
+
+/* ---- What they tell ----------------------------------------------------------------------------------- */
+
+uint32_t shared_id(const struct checkpoint *c, int fd) {
+  const struct open_file *files = c->open_files.entries;
+  for (size_t i = 0; i < c->open_files.count; i++)
+    if (files[i].process == c->order->process && files[i].fd == fd)
+      return files[i].id;
+  return 0;
+}
+
+bool carries_shared(const struct checkpoint *c, uint32_t id) {
+  const struct open_file *files = c->open_files.entries;
+  for (size_t i = 0; id && i < c->open_files.count; i++)
+    if (files[i].id == id && files[i].process < c->order->process)
+      return false;
+  return true;
+}
+
+bool another_has(const struct checkpoint *c, int fd, uint64_t inode) {
+  const struct open_file *files = c->open_files.entries;
+  uint64_t dev = 0;
+  for (size_t i = 0; i < c->open_files.count; i++)
+    if (files[i].process == c->order->process && files[i].fd == fd)
+      dev = files[i].dev;
+  for (size_t i = 0; dev && i < c->open_files.count; i++)
+    if (files[i].ino == inode && files[i].dev == dev)
+      return true;
+  return false;
+}
+
+bool carries_inode(const struct checkpoint *c, uint64_t dev, uint64_t ino) {
+  const struct open_file *files = c->open_files.entries;
+  for (size_t i = 0; i < c->open_files.count; i++)
+    if (files[i].ino == ino && files[i].dev == dev && (files[i].flags & O_ACCMODE) != O_WRONLY &&
+        files[i].process < c->order->process)
+      return false;
+  return true;
+}

@@ -1,0 +1,220 @@
+/* The birth of a job's processes, each by its parent, with their ids, sessions and process groups. */
+#include <errno.h>
+#include <linux/sched.h>
+#include <signal.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/prctl.h>
+#include <sys/resource.h>
+#include <sys/syscall.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include "core/sys.h"
+#include "job.h"
+#include "pids.h"
+#include "restorer/plan.h"
+#include "say.h"
+
+static const struct ckpt_process *process_of(const struct child *child) {
+  return &child->image->process;
+}
+
+static bool is_root(const struct child *child) {
+  return child == &child->job->children[0];
+}
+
+/* ---- Sessions ----------------------------------------------------------------------------------------- */
+
+/* Has everyone gone who could have made this session or group? What was there before the job is restart's. */
+static bool has_no_leader(const struct job *job, pid_t id, pid_t around) {
+  return id != around && !job_find(job, id);
+}
+
+/* The new process goes on from here. */
+static int bear(struct child *child, uint64_t flags) {
+  pid_t pid = process_of(child)->pid;
+  pid_t born = clone_as(child->options->pids == PID_NEW ? 0 : pid, flags);
+  if (born < 0)
+    return say_problem("cannot make process %d: %s", pid, strerror(errno));
+  if (born > 0)
+    return 0;
+  say_through(child->report_fd);
+  family_grow(child->job, child);
+  say_send_problems();
+  _exit(1);
+}
+
+/* The session's leader has ended since: somebody with its id makes it once more, bears those who are in it as
+ * children of ours, and is gone. */
+static int bear_into_session(const struct child *parent, pid_t session) {
+  const struct job *job = parent->job;
+  pid_t helper = clone_as(session, 0);
+  if (helper < 0)
+    return say_problem("cannot make session %d again: %s", session, strerror(errno));
+  if (helper > 0) {
+    int status;
+    while (waitpid(helper, &status, 0) < 0 && errno == EINTR)
+      ;
+    return status == 0 ? 0 : say_problem("cannot make session %d again", session);
+  }
+  if (setsid() < 0)
+    _exit(1);
+  for (uint32_t i = 1; i < job->count; i++) {
+    const struct ckpt_process *p = &job->images[i].process;
+    if (p->ppid == process_of(parent)->pid && p->sid == session && bear(&job->children[i], CLONE_PARENT) < 0)
+      _exit(1);
+  }
+  _exit(0);
+}
+
+static bool comes_before(const struct child *parent, const struct ckpt_process *p) {
+  return p->sid != process_of(parent)->sid && p->sid != p->pid;
+}
+
+/* Of the parent's children those who were born before it began its session, or the others. */
+static int bear_children(struct child *parent, bool before) {
+  const struct job *job = parent->job;
+  for (uint32_t i = 1; i < job->count; i++) {
+    const struct ckpt_process *p = &job->images[i].process;
+    if (p->ppid != process_of(parent)->pid || comes_before(parent, p) != before)
+      continue;
+    bool orphaned = before && has_no_leader(job, p->sid, job->images[0].process.sid);
+    bool done = false; /* with an earlier one of the same session */
+    for (uint32_t j = 1; orphaned && j < i; j++)
+      done |= job->images[j].process.ppid == p->ppid && job->images[j].process.sid == p->sid;
+    if (!done && (orphaned ? bear_into_session(parent, p->sid) : bear(&job->children[i], 0)) < 0)
+      return -1;
+  }
+  return 0;
+}
+
+/* ---- Process groups ----------------------------------------------------------------------------------- */
+
+/* Somebody with the id of a leader that has ended makes the group once more. */
+static int make_group(const struct child *child, pid_t group) {
+  pid_t helper = clone_as(group, 0);
+  if (helper == 0) {
+    setpgid(0, 0);
+    for (;;)
+      pause();
+  }
+  int error = helper < 0 ? -errno : 0;
+  if (error == 0 && setpgid(helper, helper) < 0)
+    error = -errno;
+  if (error == 0 && setpgid(0, group) < 0)
+    error = -errno;
+  if (helper > 0) {
+    kill(helper, SIGKILL);
+    while (waitpid(helper, NULL, 0) < 0 && errno == EINTR)
+      ;
+  }
+  return error == 0 ? 0
+                    : say_problem("cannot make process group %d of process %d again: %s", group,
+                                  process_of(child)->pid, strerror(-error));
+}
+
+static bool is_first_of_group(const struct child *child) {
+  for (const struct child *other = child->job->children; other < child; other++)
+    if (process_of(other)->pgid == process_of(child)->pgid)
+      return false;
+  return true;
+}
+
+/* All are born into the group around the job, which has no number in a pid namespace of their own; whoever
+ * makes a group does so once its children are born, and before the others look for it. */
+static int make_own_group(const struct child *child) {
+  const struct ckpt_process *p = process_of(child), *root = process_of(child->job->children);
+  if (p->sid == p->pid || (is_root(child) && !child->leads_group) || getpgrp() == p->pgid)
+    return 0;
+  if (p->pgid == p->pid)
+    return setpgid(0, 0) == 0 ? 0
+                              : say_problem("cannot make process %d the leader of a process group: %s",
+                                            p->pid, strerror(errno));
+  return has_no_leader(child->job, p->pgid, root->pgid) && is_first_of_group(child)
+             ? make_group(child, p->pgid)
+             : 0;
+}
+
+static int join_group(const struct child *child) {
+  const struct ckpt_process *p = process_of(child);
+  const struct child *leader = job_find(child->job, p->pgid);
+  if (is_root(child) || p->pgid == p->pid || child->options->pids == PID_NEW)
+    return 0;
+  if (!leader && p->pgid == process_of(child->job->children)->pgid)
+    return 0; /* the one around the job */
+  if (getpgrp() == p->pgid || setpgid(0, p->pgid) == 0)
+    return 0;
+  return say_problem("cannot put process %d into its process group %d: %s", p->pid, p->pgid, strerror(errno));
+}
+
+/* ---- Children that have ended ------------------------------------------------------------------------- */
+
+__attribute__((noreturn)) static void end_as(const struct ckpt_child *child) {
+  const struct rlimit none = {0, 0};
+  int status = (int)child->status;
+  if (child->pgid == child->pid)
+    setpgid(0, 0);
+  else
+    setpgid(0, child->pgid);
+  if (WIFSIGNALED(status)) {
+    sigset_t set;
+    setrlimit(RLIMIT_CORE, &none);
+    sigemptyset(&set);
+    sigaddset(&set, WTERMSIG(status));
+    signal(WTERMSIG(status), SIG_DFL);
+    kill(getpid(), WTERMSIG(status));
+    sigprocmask(SIG_UNBLOCK, &set, NULL);
+  }
+  _exit(WEXITSTATUS(status));
+}
+
+static int bear_ended(const struct child *parent) {
+  const struct image *image = parent->image;
+  for (uint32_t i = 0; i < image->children_count; i++) {
+    siginfo_t info;
+    pid_t pid = clone_as(parent->options->pids == PID_NEW ? 0 : image->children[i].pid, 0);
+    if (pid < 0)
+      return say_problem("cannot make process %d, which had ended: %s", image->children[i].pid,
+                         strerror(errno));
+    if (pid == 0)
+      end_as(&image->children[i]);
+    while (waitid(P_PID, (id_t)pid, &info, WEXITED | WNOWAIT) < 0 && errno == EINTR)
+      ;
+  }
+  return 0;
+}
+
+/* ---- All of it ---------------------------------------------------------------------------------------- */
+
+/* From now on each holds its own report alone: it is gone when the process is. */
+static void close_other_reports(const struct child *child) {
+  for (uint32_t i = 0; i < child->job->count; i++)
+    if (&child->job->children[i] != child)
+      close(child->job->children[i].report_fd);
+}
+
+static int wait_for_all(const struct child *child) {
+  const struct plan_news news = {.kind = PLAN_NEWS_BORN};
+  char go;
+  if (sys_write_full(child->report_fd, &news, sizeof news) < 0 ||
+      sys_read_full(child->report_fd, &go, 1) != 1)
+    _exit(1);
+  return 0;
+}
+
+int family_grow(const struct job *job, struct child *child) {
+  const struct ckpt_process *p = process_of(child);
+  if (bear_children(child, true) < 0)
+    return -1;
+  if (p->sid == p->pid && setsid() < 0)
+    return say_problem("cannot make process %d the leader of a session: %s", p->pid, strerror(errno));
+  if (bear_children(child, false) < 0 || make_own_group(child) < 0)
+    return -1;
+  close_other_reports(child);
+  if (job->count > 1)
+    wait_for_all(child);
+  if (join_group(child) < 0 || bear_ended(child) < 0)
+    return -1;
+  return child_become(child);
+}

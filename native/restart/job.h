@@ -1,0 +1,29 @@
+/* All processes of an image: one, or a tree of them. */
+#ifndef RESTART_JOB_H
+#define RESTART_JOB_H
+
+#include "child.h"
+#include "find.h"
+#include "image.h"
+
+struct job {
+  struct image *images; /* the root's first */
+  struct child *children;
+  uint32_t count;
+};
+
+/* Opens the cores beside the root's: 0, or -1 with a problem said. Takes over `root`. */
+int job_open(struct job *job, const struct place *place, const struct image *root);
+/* What one process writes, all know as written. */
+void job_share_flags(struct job *job);
+void job_close(struct job *job);
+/* Of all cores, in bytes. */
+uint64_t job_size(const struct job *job);
+/* The process with this id in the image, or null. */
+struct child *job_find(const struct job *job, pid_t pid);
+
+/* family.c. In the root's process: gives birth to its descendants, each of which becomes its part of the
+ * image. Does not return when it succeeds; else -1 with a problem said. */
+int family_grow(const struct job *job, struct child *child);
+
+#endif
