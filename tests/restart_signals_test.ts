@@ -1,4 +1,5 @@
 import { assert, assertEquals } from "@std/assert";
+import { join } from "@std/path";
 import { roundtrips } from "./roundtrip.ts";
 import { built, eventually, TempDir, testUnless } from "./support.ts";
 import { everyone, Target } from "./target.ts";
@@ -14,6 +15,10 @@ roundtrips([
   { does: "brings back the overruns of timers", program: "timer_overruns" },
 ]);
 
+function isThere(path: string): Promise<boolean> {
+  return Deno.stat(path).then(() => true, () => false);
+}
+
 Deno.test("restart() passes signals on to the program", async () => {
   await using dir = await TempDir.make();
   await using first = Target.launch([built("tests/signals_told")], { dir: dir.join("ckpt") });
@@ -22,7 +27,8 @@ Deno.test("restart() passes signals on to the program", async () => {
   const image = await first.checkpoint();
   await first.kill();
   await using again = Target.restart(image);
-  await again.waitUntilStarted();
+  // Before it is sure to run, SIGINT and SIGTERM are for `restart` itself.
+  await eventually("restart has noted it", () => isThere(join(again.job, "running")));
   for (const signal of ["SIGINT", "SIGHUP", "SIGUSR1", "SIGWINCH", "SIGTERM"] as const) {
     Deno.kill(again.pid, signal);
     await again.waitFor(`got ${signal}\n`);
@@ -40,7 +46,7 @@ Deno.test("restart() passes a request for a checkpoint on to the program", async
   await again.waitUntilStarted();
   Deno.kill(again.pid, "SIGUSR2");
   const second = image.replace("000001", "000002");
-  await eventually("the second image", () => Deno.stat(second).then(() => true, () => false));
+  await eventually("the second image", () => isThere(second));
   await again.send("go\n");
   await again.succeed();
 });
