@@ -18,6 +18,7 @@ const families = [
   "signals",
   "machine",
   "registers",
+  "children",
 ];
 
 /** One program of a family, and the calls that its table holds. */
