@@ -7,6 +7,7 @@ import { Image } from "./image.ts";
 import { Keeper, type KeepOptions } from "./keeper.ts";
 import { isProcess, type ProcessId } from "./proc.ts";
 import { waitUntilReady } from "./ready.ts";
+import { killFamily } from "./family.ts";
 import { sendSignal, Watch } from "./watch.ts";
 import type { WithFiles } from "./with_files.ts";
 
@@ -159,8 +160,8 @@ export class Job implements AsyncDisposable {
   }
 
   /**
-   * Sends a signal, SIGKILL when none is named; then it also waits for the program's end. A program that has
-   * ended stays ended.
+   * Sends a signal to the program. SIGKILL, when none is named, goes to its descendants as well, and then the
+   * program's end is waited for. A program that has ended stays ended.
    *
    * @example Ask for an end
    * ```ts
@@ -173,8 +174,9 @@ export class Job implements AsyncDisposable {
    * ```
    */
   async kill(signal: Deno.Signal = "SIGKILL"): Promise<void> {
-    await sendSignal(this.#process, signal);
-    if (signal === "SIGKILL") await this.status;
+    if (signal !== "SIGKILL") return await sendSignal(this.#process, signal);
+    await killFamily(this.#process);
+    await this.status;
   }
 
   /** Kills a program that was launched or restarted here, lets go of one that was attached to. */
