@@ -179,7 +179,8 @@ static long queue(struct checkpoint *c, struct member *member) {
 }
 
 static long begin(struct checkpoint *c, struct member *member) {
-  if (has_ended(member->pid)) {
+  member->tid = living_thread(member->pid);
+  if (member->tid == 0) {
     member->stage = STAGE_ENDED;
     return 0;
   }
@@ -196,7 +197,6 @@ static long begin(struct checkpoint *c, struct member *member) {
   case READY:
     break;
   }
-  member->tid = living_thread(member->pid);
   if (sys(SYS_(ptrace), PTRACE_SEIZE, member->tid, 0, 0) < 0)
     return queue(c, member);
   sys(SYS_(ptrace), PTRACE_INTERRUPT, member->tid, 0, 0);
