@@ -17,6 +17,7 @@ export function describeProcess(core: Core): ProcessImage {
     modified: new Date(Number(file.mtime_ns / 1_000_000n)),
     mapped: (file.flags & FileFlag.MAPPED) !== 0,
     open: (file.flags & FileFlag.OPEN) !== 0,
+    watched: (file.flags & FileFlag.WATCHED) !== 0,
     written: (file.flags & FileFlag.WRITTEN) !== 0,
     deleted: (file.flags & FileFlag.DELETED) !== 0,
     carried: file.carried,

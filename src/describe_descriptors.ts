@@ -5,6 +5,7 @@ import {
   DescriptionKind,
   DESCRIPTOR,
   FILE,
+  INOTIFY,
   LOCK,
   NoteType,
   PACKET,
@@ -37,6 +38,8 @@ class DescriptorNotes {
   readonly timerfds;
   /** By set. */
   readonly watches;
+  /** By instance. */
+  readonly inotify;
   /** Descriptions with a lock. */
   readonly locked: ReadonlySet<number>;
   /** Descriptors by what `endOf` says of them: the ends of pipes, and sockets. */
@@ -50,6 +53,10 @@ class DescriptorNotes {
     this.sockets = notes.array(NoteType.SOCKETS, SOCKET);
     this.timerfds = notes.array(NoteType.TIMERFDS, TIMERFD);
     this.watches = Map.groupBy(notes.array(NoteType.WATCHES, WATCH), ({ set }) => set);
+    this.inotify = Map.groupBy(
+      notes.array(NoteType.INOTIFY, INOTIFY),
+      ({ instance }) => instance,
+    );
     this.locked = new Set(notes.array(NoteType.LOCKS, LOCK).map(({ description }) => description));
     const all = this.descriptors.flatMap(({ fd, description: index }) => {
       const description = this.descriptions[index];
@@ -102,6 +109,11 @@ const DETAILS: Partial<Record<Descriptor["kind"], Details>> = {
       waiting: [...contents].reduce((sum, { data_size }) => sum + Number(data_size), 0),
     };
   },
+  inotify: ({ inotify }, _, index) => ({
+    watches: (inotify.get(index) ?? []).map(({ number }) => number),
+  }),
+  queue: (_, { pos }) => ({ waiting: Number(pos) }),
+  pidfd: (_, { a }) => ({ count: Number(a) }),
   eventfd: (_, { a }) => ({ count: Number(a) }),
   epoll: ({ watches }, _, index) => ({ watches: (watches.get(index) ?? []).map(({ fd }) => fd) }),
   timerfd: ({ timerfds }, { a }) => {

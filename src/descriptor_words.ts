@@ -7,14 +7,17 @@ const WORDS: Partial<Record<Descriptor["kind"], (descriptor: Descriptor) => stri
   file: file,
   device: ({ name }) => name,
   terminal: ({ name }) => `terminal ${name}`,
-  pipe: (d) => list(`pipe ${ends(d)}`, waiting(d, "byte")),
+  pipe: (d) => list(pipe(d), waiting(d, "byte")),
   eventfd: ({ count }) => `eventfd at ${count}`,
   epoll: ({ watches = [] }) => `epoll set of ${watches.length ? watches.join(", ") : "nothing"}`,
   timerfd: timer,
   signalfd: ({ signals = [] }) => `signalfd for ${signals.map(signal).join(", ") || "nothing"}`,
   "unix socket": socket,
   socket: socket,
-  pidfd: () => "the program's own process",
+  pidfd: ({ count }) => count ? "a process that has ended" : "the program's own process",
+  inotify: ({ watches = [] }) => `inotify instance, ${plural(watches.length, "watch", "watches")}`,
+  netlink: () => "netlink socket",
+  queue: ({ name, waiting = 0 }) => `message queue ${name}, ${plural(waiting, "message")} waiting`,
 };
 
 /**
@@ -47,6 +50,14 @@ function file(d: Descriptor): string {
   const done =
     { "read": "read", "write": "written", "read and write": "read and written" }[d.access];
   return list(name, `${done} at ${d.position} of ${size}`, append && "append", locked && "locked");
+}
+
+function plural(count: number, one: string, many = `${one}s`): string {
+  return `${count} ${count === 1 ? one : many}`;
+}
+
+function pipe(d: Descriptor): string {
+  return d.name.startsWith("/") ? `named pipe ${d.name}` : `pipe ${ends(d)}`;
 }
 
 function ends({ access, peers = [] }: Descriptor): string {

@@ -34,6 +34,7 @@ export const NoteType = {
   SOCKETS: 0x434b0015,
   OPTIONS: 0x434b0016,
   CHILDREN: 0x434b001f,
+  INOTIFY: 0x434b0017,
 } as const;
 
 /** enum ckpt_region_kind. */
@@ -77,6 +78,8 @@ export const FileFlag = {
   SEGMENT: 1 << 6,
   SHM: 1 << 7,
   HUGETLB: 1 << 8,
+  WATCHED: 1 << 9,
+  LIVE: 1 << 10,
 } as const;
 
 /** enum ckpt_description_kind. */
@@ -93,6 +96,9 @@ export const DescriptionKind = {
   UNIX_SOCKET: 10,
   SOCKET: 11,
   PIDFD: 12,
+  INOTIFY: 13,
+  NETLINK: 14,
+  QUEUE: 15,
 } as const;
 
 /** enum ckpt_socket_flag. */
@@ -275,7 +281,7 @@ export const DESCRIPTION = new Struct("ckpt_description", {
   signal: "i32",
   name: "string",
   shared: "u32",
-  pad: "u32",
+  owner_type: "u32",
 });
 
 /** struct ckpt_descriptor. */
@@ -406,6 +412,14 @@ export const CHILD = new Struct("ckpt_child", {
   pgid: "i32",
   sid: "i32",
   status: "u32",
+});
+
+/** struct ckpt_inotify. */
+export const INOTIFY = new Struct("ckpt_inotify", {
+  instance: "u32",
+  number: "i32",
+  mask: "u32",
+  file: "u32",
 });
 
 /** struct ckpt_request. */

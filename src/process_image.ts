@@ -60,6 +60,9 @@ export interface Descriptor {
     | "unix socket"
     | "socket"
     | "pidfd"
+    | "inotify"
+    | "netlink"
+    | "queue"
     | "unknown";
   /** What /proc/PID/fd showed. */
   name: string;
@@ -85,7 +88,8 @@ export interface Descriptor {
   directory?: boolean;
   /** Of a pipe or socket: the descriptors at its other end. */
   peers?: number[];
-  /** Of a pipe or socket: bytes that wait to be read; of one that listens: connections that nobody has accepted. */
+  /** Of a pipe or socket: bytes that wait to be read; of one that listens: connections that nobody has accepted;
+   * of a message queue: messages. */
   waiting?: number;
   /** Of a socket: `TCP`, `UDP`, `unix stream`, ... */
   protocol?: string;
@@ -95,9 +99,10 @@ export interface Descriptor {
   address?: string;
   /** Of a socket: the other end's address. */
   peerAddress?: string;
-  /** Of an eventfd: its count; of a timerfd: expirations that nobody has read. */
+  /** Of an eventfd: its count; of a timerfd: expirations that nobody has read; of a pidfd: 1 when its
+   * process has ended. */
   count?: number;
-  /** Of an epoll set: the descriptors that it watches. */
+  /** Of an epoll set: the descriptors that it watches; of an inotify instance: the numbers of its watches. */
   watches?: number[];
   /** Of a signalfd: the numbers of its signals. */
   signals?: number[];
@@ -131,6 +136,8 @@ export interface ImageFile {
   mapped: boolean;
   /** Whether some descriptor refers to it. */
   open: boolean;
+  /** Whether some inotify instance watches it. */
+  watched: boolean;
   /** Whether the process may write it. */
   written: boolean;
   /** Whether it had no name any more. */

@@ -39,17 +39,39 @@ Deno.test("checkpoint() refuses a thread that cannot be stopped, by its name, an
 
 for (
   const [kind, words] of [
-    ["socket", /\b9\b.*socket/],
-    ["filter", /\b9\b.*socket with a filter/],
-    ["epoll", /\b9\b.*epoll.*closed or reused/],
-    ["inotify", /\b9\b.*inotify/],
-    ["queue", /\b9\b.*message queue/],
-    ["pidfd", /\b9\b.*(pidfd|process)/],
+    ["netlink", /netlink socket of a family/],
+    ["message", /netlink socket with messages/],
+    ["packet", /a socket/],
+    ["filter", /socket with a filter/],
+    ["epoll", /epoll.*closed or reused/],
+    ["inotify", /inotify.*watch 1 .*not found/],
+    ["pidfd", /pidfd of another process/],
+    ["packets", /pipe with packets/],
+    ["lease", /lease/],
+    ["queue", /message queue that has been removed/],
+    ["thread", /signals a single thread/],
+    ["io_uring", /io_uring/],
+    ["perf", /perf event/],
+    ["bpf", /bpf-map/],
+    ["landlock", /landlock/],
+    ["userfaultfd", /userfaultfd/],
+    ["fanotify", /fanotify/],
+    ["fscontext", /fscontext/],
+    ["secret", /secret/],
+    ["/proc/1/status", /another process.*\/proc\/1\/status/],
+    ["/proc/self/ns/net", /namespace/],
+    ["/dev/kmsg", /device \(\/dev\/kmsg\)/],
+    ["/dev/fuse", /device \(\/dev\/fuse\)/],
+    ["/dev/kvm", /device \(\/dev\/kvm\)/],
+    ["/dev/udmabuf", /device \(\/dev\/udmabuf\)/],
   ] as const
 ) {
-  Deno.test(`checkpoint() refuses a descriptor for ${kind} by number and kind`, async () => {
-    await refused([built("tests/fd_other"), kind], words);
-  });
+  const command = [built("tests/fd_other"), kind];
+  testUnless(
+    (await run(command)).code === 77 && "this machine gives none",
+    `checkpoint() refuses a descriptor for ${kind} by number and kind`,
+    () => refused(command, new RegExp(`descriptor 9\\b.*${words.source}`)),
+  );
 }
 
 Deno.test("checkpoint() refuses a child that has its parent's memory, and saves the parent", async () => {

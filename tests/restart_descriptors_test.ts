@@ -16,12 +16,29 @@ roundtrips([
     args: (dir) => [dir.join("files")],
   },
   {
+    does: "brings back thousands of descriptors, many of one file",
+    program: "fd_many",
+    args: (dir) => [dir.join("many")],
+  },
+  {
     does: "brings back a directory in the middle of being read",
     program: "fd_directory",
     args: (dir) => [dir.join("many")],
   },
   { does: "brings back devices", program: "fd_devices" },
   { does: "brings back pipes within the process", program: "fd_pipe" },
+  {
+    does: "brings back named pipes",
+    program: "fd_fifo",
+    args: (dir) => [dir.join("pipes")],
+  },
+  { does: "brings back open files of /proc and /sys", program: "fd_proc" },
+  { does: "brings back who is signalled about input", program: "fd_async" },
+  {
+    does: "brings back files with rare flags",
+    program: "fd_flags",
+    args: (dir) => [dir.join("flags")],
+  },
   { does: "brings back event descriptors", program: "fd_eventfd" },
   { does: "brings back epoll sets", program: "fd_epoll" },
   { does: "brings back pairs of sockets", program: "fd_socketpair" },
@@ -32,7 +49,21 @@ roundtrips([
     does: "brings back sockets that listen and datagram sockets",
     program: "fd_inet",
   },
+  { does: "opens message queues again, and makes empty ones that are gone", program: "fd_mqueue" },
+  {
+    does: "leaves messages in their queue",
+    program: "fd_mqueue",
+    args: () => ["waiting"],
+    endsForGood: true,
+  },
+  { does: "brings back netlink sockets", program: "fd_netlink" },
   { does: "brings back memfds, O_PATH descriptors and its own pidfd", program: "fd_memfd" },
+  {
+    does: "brings back what inotify instances watch",
+    program: "fd_inotify",
+    args: (dir) => [dir.join("watched")],
+    endsForGood: true,
+  },
   { does: "brings back timer descriptors", program: "fd_timerfd" },
   { does: "brings back signal descriptors", program: "fd_signalfd" },
   {
@@ -166,6 +197,24 @@ for (const kind of ["unix", "tcp"] as const) {
     await again.succeed();
   });
 }
+
+Deno.test("restart() opens a named pipe again whose other side is another process", async () => {
+  await using dir = await TempDir.make();
+  const [path, words] = [dir.join("pipe"), new TextEncoder()];
+  assertEquals((await run(["mkfifo", path])).code, 0);
+  await using first = Target.launch(["cat", path], { dir: dir.join("ckpt") });
+  using writer = await Deno.open(path, { read: true, write: true }); // never without a reader
+  await writer.write(words.encode("one\n"));
+  await first.waitFor("one\n");
+  const image = await first.checkpoint();
+  await first.kill();
+  await using again = Target.restart(image);
+  await again.waitUntilStarted();
+  await writer.write(words.encode("two\n"));
+  await again.waitFor("two\n");
+  writer.close();
+  assertEquals((await again.end()).code, 0, again.stderr.text);
+});
 
 Deno.test("restart() connects a program from a pipeline to its own pipeline", async () => {
   await using dir = await TempDir.make();

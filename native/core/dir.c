@@ -1,7 +1,6 @@
 #include "dir.h"
 
 #include <fcntl.h>
-#include <stdint.h>
 
 #include "sys.h"
 #include "text.h"
@@ -33,6 +32,8 @@ const char *dir_next(struct dir *dir) {
     }
     const struct linux_dirent64 *entry = (const struct linux_dirent64 *)(dir->buffer + dir->at);
     dir->at += entry->d_reclen;
+    dir->ino = entry->d_ino;
+    dir->type = entry->d_type;
     if (!text_equal(entry->d_name, ".") && !text_equal(entry->d_name, ".."))
       return entry->d_name;
   }

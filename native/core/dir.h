@@ -3,12 +3,15 @@
 #define CKPT_DIR_H
 
 #include <stddef.h>
+#include <stdint.h>
 
 struct dir {
   int fd;
   long filled;
   long at;
   long error;
+  uint64_t ino;       /* of what dir_next has given */
+  unsigned char type; /* DT_* */
   _Alignas(8) char buffer[4096];
 };
 

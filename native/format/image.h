@@ -74,6 +74,7 @@ enum ckpt_note_type {
   CKPT_NOTE_SOCKETS = 0x434b0015,      /* struct ckpt_socket [] */
   CKPT_NOTE_OPTIONS = 0x434b0016,      /* struct ckpt_option [], by socket */
   CKPT_NOTE_CHILDREN = 0x434b001f,     /* struct ckpt_child [] */
+  CKPT_NOTE_INOTIFY = 0x434b0017,      /* struct ckpt_inotify [] */
 };
 
 /* An offset into the strings note. */
@@ -253,6 +254,8 @@ enum ckpt_file_flag {
   CKPT_FILE_SHM = 1u << 7, /* in memory (tmpfs) and mapped to be written and shared: carried, since that is
                               the program's memory, too */
   CKPT_FILE_HUGETLB = 1u << 8, /* a memfd of huge pages, of rdev bytes each */
+  CKPT_FILE_WATCHED = 1u << 9, /* some inotify instance watches it */
+  CKPT_FILE_LIVE = 1u << 10,   /* in /proc or /sys: what it says changes by itself */
 };
 
 /* One inode under one path, mapped or open. */
@@ -276,8 +279,8 @@ enum ckpt_description_kind {
   CKPT_DESC_FILE = 2,         /* regular file or directory, reopened at pos */
   CKPT_DESC_DEVICE = 3,       /* /dev/null, /dev/zero, /dev/full, /dev/random, /dev/urandom */
   CKPT_DESC_TERMINAL = 4,     /* another opening of a terminal: restart's terminal */
-  CKPT_DESC_PIPE = 5,         /* one end of a pipe with both ends in the process; a: pipe inode, b: capacity,
-                                 data: contents (on the reading end only) */
+  CKPT_DESC_PIPE = 5,         /* one end of a pipe with both ends in the process, or with a name (file);
+                                 a: pipe inode, b: capacity, data: contents (on one reading end only) */
   CKPT_DESC_EVENTFD = 6,      /* a: count, b: 1 with EFD_SEMAPHORE */
   CKPT_DESC_EPOLL = 7,        /* an epoll set: what it watches is in the watches note */
   CKPT_DESC_TIMERFD = 8,      /* a: index into the timerfds note */
@@ -285,7 +288,11 @@ enum ckpt_description_kind {
   CKPT_DESC_UNIX_SOCKET = 10, /* a: index into the sockets note; data: what waits to be read here, struct
                                  ckpt_packet after struct ckpt_packet */
   CKPT_DESC_SOCKET = 11,      /* a TCP or UDP socket; a, data: likewise */
-  CKPT_DESC_PIDFD = 12,       /* of the program's own process */
+  CKPT_DESC_PIDFD = 12,       /* of the program's own process; a: 1 for one that has ended and been reaped */
+  CKPT_DESC_INOTIFY = 13,     /* what it watches is in the inotify note */
+  CKPT_DESC_NETLINK = 14,     /* a netlink socket; a: index into the sockets note */
+  CKPT_DESC_QUEUE = 15,       /* a POSIX message queue; pos: messages in it, a: room for how many, b: bytes
+                                 of each, with its permissions from bit 32 on */
 };
 
 #define CKPT_SHARED_MOST 65535
@@ -305,7 +312,7 @@ struct ckpt_description {
   ckpt_string name; /* what /proc/self/fd showed */
   uint32_t shared; /* CKPT_SHARED_MOST at the most; the same for all processes of a job that share it; 0: none
                       other does */
-  uint32_t pad;
+  uint32_t owner_type; /* 1: the owner is a thread (F_OWNER_TID) */
 };
 
 struct ckpt_descriptor {
@@ -321,6 +328,17 @@ struct ckpt_watch {
   uint64_t data;
   int32_t fd;
   uint32_t pad;
+};
+
+/* Numbers of watches grow by one; to give a watch its own, all before it have to be made. */
+#define CKPT_INOTIFY_MOST (1 << 20)
+
+/* One file that an inotify instance watches. */
+struct ckpt_inotify {
+  uint32_t instance; /* description of the instance */
+  int32_t number;
+  uint32_t mask; /* IN_* */
+  uint32_t file; /* index + 1 into the files note */
 };
 
 struct ckpt_timerfd {

@@ -3,6 +3,7 @@
 #ifndef CKPT_FORMAT_SOCKET_OPTIONS_H
 #define CKPT_FORMAT_SOCKET_OPTIONS_H
 
+#include <linux/netlink.h>
 #include <netinet/in.h>
 #include <stddef.h>
 #include <stdint.h>
@@ -112,6 +113,13 @@ static const struct socket_option socket_options[] = {
     {IPPROTO_UDP, CKPT_UDP_CORK, 4},
     {IPPROTO_UDP, CKPT_UDP_SEGMENT, 4},
     {IPPROTO_UDP, CKPT_UDP_GRO, 4},
+    {SOL_NETLINK, NETLINK_PKTINFO, 4},
+    {SOL_NETLINK, NETLINK_BROADCAST_ERROR, 4},
+    {SOL_NETLINK, NETLINK_NO_ENOBUFS, 4},
+    {SOL_NETLINK, NETLINK_LISTEN_ALL_NSID, 4},
+    {SOL_NETLINK, NETLINK_CAP_ACK, 4},
+    {SOL_NETLINK, NETLINK_EXT_ACK, 4},
+    {SOL_NETLINK, NETLINK_GET_STRICT_CHK, 4},
 };
 
 enum { SOCKET_OPTIONS = sizeof socket_options / sizeof socket_options[0] };
@@ -120,6 +128,7 @@ enum { SOCKET_OPTIONS = sizeof socket_options / sizeof socket_options[0] };
 static const struct socket_option socket_memberships[] = {
     {IPPROTO_IP, IP_ADD_MEMBERSHIP, sizeof(struct ip_mreqn)},
     {IPPROTO_IPV6, IPV6_JOIN_GROUP, sizeof(struct ipv6_mreq)},
+    {SOL_NETLINK, NETLINK_ADD_MEMBERSHIP, 4},
 };
 
 #endif

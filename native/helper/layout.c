@@ -105,9 +105,9 @@ static const struct field ckpt_file_fields[] = {F(dev),     F(ino),   F(size),  
 #undef F
 
 #define F(name) FIELD(ckpt_description, name)
-static const struct field ckpt_description_fields[] = {F(kind), F(flags),     F(pos),  F(a),     F(b),
-                                                       F(data), F(data_size), F(file), F(owner), F(signal),
-                                                       F(name), F(shared),    F(pad)};
+static const struct field ckpt_description_fields[] = {
+    F(kind), F(flags), F(pos),    F(a),    F(b),      F(data),      F(data_size),
+    F(file), F(owner), F(signal), F(name), F(shared), F(owner_type)};
 #undef F
 
 #define F(name) FIELD(ckpt_descriptor, name)
@@ -161,6 +161,10 @@ static const struct field ckpt_packet_fields[] = {F(size), F(rights), F(address_
                                                   F(pid),  F(uid),    F(gid)};
 #undef F
 
+#define F(name) FIELD(ckpt_inotify, name)
+static const struct field ckpt_inotify_fields[] = {F(instance), F(number), F(mask), F(file)};
+#undef F
+
 #define F(name) FIELD(ckpt_option, name)
 static const struct field ckpt_option_fields[] = {F(socket), F(level), F(name), F(size), F(value)};
 #undef F
@@ -191,8 +195,8 @@ static const struct layout layouts[] = {
     LAYOUT(ckpt_description), LAYOUT(ckpt_descriptor), LAYOUT(ckpt_sigaction), LAYOUT(ckpt_signal),
     LAYOUT(ckpt_rlimit),      LAYOUT(ckpt_itimer),     LAYOUT(ckpt_timer),     LAYOUT(ckpt_lock),
     LAYOUT(ckpt_watch),       LAYOUT(ckpt_timerfd),    LAYOUT(ckpt_socket),    LAYOUT(ckpt_packet),
-    LAYOUT(ckpt_child),       LAYOUT(ckpt_option),     LAYOUT(ckpt_request),   LAYOUT(ckpt_report),
-    LAYOUT(ckpt_resume)};
+    LAYOUT(ckpt_child),       LAYOUT(ckpt_option),     LAYOUT(ckpt_inotify),   LAYOUT(ckpt_request),
+    LAYOUT(ckpt_report),      LAYOUT(ckpt_resume)};
 
 /* Adds to what is in the buffer; false when it does not fit. */
 #define ADD(...)                                                                                             \

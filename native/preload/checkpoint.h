@@ -59,6 +59,7 @@ struct checkpoint {
   struct list in_flight;    /* struct ckpt_descriptor: peeked out of sockets, closed in the end */
   struct list locks;        /* struct ckpt_lock */
   struct list watches;      /* struct ckpt_watch */
+  struct list inotify;      /* struct ckpt_inotify */
   struct list timerfds;     /* struct ckpt_timerfd */
   struct list sockets;      /* struct ckpt_socket */
   struct list options;      /* struct ckpt_option */

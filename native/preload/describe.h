@@ -3,6 +3,7 @@
 #define CKPT_DESCRIBE_H
 
 #include <sys/stat.h>
+#include <sys/statfs.h>
 
 #include "checkpoint.h"
 #include "core/proc.h"
@@ -16,7 +17,8 @@ struct looking {
   struct stat st;
   uint32_t flags; /* O_*, with O_CLOEXEC */
   uint64_t pos;
-  char *peeked; /* room for what waits in sockets, once it is needed */
+  struct list order; /* uint32_t, the descriptions by their open files */
+  char *peeked;      /* room for what waits in sockets, once it is needed */
 };
 
 /* Which inode each description has: what narrows the search for its duplicates. */
@@ -34,6 +36,10 @@ bool was_there(int fd, uint64_t dev, uint64_t ino);
 bool is_own_descriptor(const struct checkpoint *c, int fd);
 long describe_outside(const struct looking *l, struct ckpt_description *d);
 uint32_t access_mode(uint32_t flags);
+/* Files that say what the kernel knows: /proc, /sys. */
+bool is_of_the_kernel(const struct statfs *fs);
+/* Does this path lead to what l has looked at? */
+bool is_named(const struct looking *l, const char *path);
 /* Fills in what /proc tells about l->fd. */
 long look(struct looking *l);
 
@@ -41,6 +47,8 @@ long look(struct looking *l);
 long find_description(struct looking *l, struct list *inodes);
 
 /* Each kind: 0, or a negative errno with words. */
+long describe_file(struct looking *l, struct ckpt_description *d);      /* files.c */
+long describe_queue(struct looking *l, struct ckpt_description *d);     /* mqueue.c */
 long describe_fifo(struct looking *l, struct ckpt_description *d);      /* pipes.c */
 long describe_socket(struct looking *l, struct ckpt_description *d);    /* sockets.c */
 long describe_anonymous(struct looking *l, struct ckpt_description *d); /* events.c */
@@ -51,5 +59,6 @@ long add_locks(struct looking *l, uint32_t description); /* locks.c */
 long describe_sockets(struct looking *l, struct list *inodes);          /* sockets.c */
 long describe_pipes(struct looking *l, const struct list *inodes);      /* pipes.c */
 long describe_epoll_sets(struct looking *l, const struct list *inodes); /* epoll.c */
+long describe_inotify(struct looking *l, const struct list *inodes);    /* inotify.c */
 
 #endif

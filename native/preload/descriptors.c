@@ -1,7 +1,6 @@
 /* Open descriptors and the descriptions behind them, from /proc/self/fd, fdinfo and fstat. */
 #include <errno.h>
 #include <fcntl.h>
-#include <linux/magic.h>
 #include <signal.h>
 #include <string.h>
 #include <sys/ioctl.h>
@@ -80,59 +79,12 @@ long look(struct looking *l) {
   return n < 0 ? fail(l->c, n, "descriptor %d: %s", (int64_t)l->fd, text_errno(n)) : 0;
 }
 
-/* Do both refer to one open file description? The signal that F_SETSIG sets belongs to the description, and
- * means nothing unless O_ASYNC is on: a probe that needs no privilege, unlike kcmp. */
-static bool same_description(int a, int b) {
-  long before = sys(SYS_(fcntl), a, F_GETSIG);
-  int probe = before == SIGNAL_MOST ? SIGNAL_MOST - 1 : SIGNAL_MOST;
-  if (before < 0 || sys(SYS_(fcntl), b, F_GETSIG) != before || sys(SYS_(fcntl), a, F_SETSIG, probe) < 0)
-    return false;
-  bool same = sys(SYS_(fcntl), b, F_GETSIG) == probe;
-  sys(SYS_(fcntl), a, F_SETSIG, before);
-  return same;
-}
-
 static bool is_terminal(int fd) {
   char termios[64]; /* the kernel's struct termios is smaller */
   return sys(SYS_(ioctl), fd, 0x5401 /* TCGETS */, termios) == 0;
 }
 
 /* ---- What each kind needs --------------------------------------------------------------------------- */
-
-static long describe_file(struct looking *l, struct ckpt_description *d) {
-  struct stat named;
-  struct statfs fs = {0};
-  if (sys(SYS_(fstatfs), l->fd, &fs) == 0 &&
-      (fs.f_type == 0x9fa0 /* proc */ || fs.f_type == 0x62656572 /* sysfs */))
-    return refuse(l, "a file of the kernel's");
-  if (fs.f_type == 0x19800202 /* mqueue */)
-    return refuse(l, "a message queue");
-  bool memfd = text_starts(l->name, "/memfd:");
-  bool huge = memfd && fs.f_type == HUGETLBFS_MAGIC;
-  uint32_t flags = CKPT_FILE_OPEN | (access_mode(l->flags) != O_RDONLY ? CKPT_FILE_WRITTEN : 0u);
-  bool found = l->name[0] == '/' && l->st.st_nlink > 0 &&
-               sys(SYS_(newfstatat), AT_FDCWD, l->name, &named, 0) == 0 && named.st_ino == l->st.st_ino &&
-               named.st_dev == l->st.st_dev;
-  if (!found && S_ISDIR(l->st.st_mode))
-    return refuse(l, "a directory that has been removed");
-  if (!found && l->flags & O_PATH)
-    return refuse(l, "opened with O_PATH, and has no name any more");
-  if (!found)
-    flags |= CKPT_FILE_DELETED;
-  long file = add_file(l->c, &l->st, l->name, flags);
-  if (file < 0)
-    return file;
-  if (memfd) {
-    struct ckpt_file *files = l->c->files.entries;
-    long seals = sys(SYS_(fcntl), l->fd, F_GET_SEALS);
-    files[file - 1].seals = seals < 0 ? 0 : (uint32_t)seals;
-    files[file - 1].flags |= huge ? CKPT_FILE_HUGETLB : 0u;
-    files[file - 1].rdev = huge ? (uint64_t)fs.f_bsize : 0;
-  }
-  d->kind = CKPT_DESC_FILE;
-  d->file = (uint32_t)file;
-  return 0;
-}
 
 static long describe_character_device(struct looking *l, struct ckpt_description *d) {
   static const uint8_t memory_devices[] = {3 /* null */, 5 /* zero */, 7 /* full */, 8 /* random */,
@@ -155,6 +107,8 @@ static long describe_character_device(struct looking *l, struct ckpt_description
 static long describe_kind(struct looking *l, struct ckpt_description *d) {
   if (text_equal(l->name, "anon_inode:[pidfd]") || text_starts(l->name, "pidfd:"))
     return describe_anonymous(l, d);
+  if (l->flags & O_PATH && l->name[0] == '/')
+    return describe_file(l, d);
   switch (l->st.st_mode & S_IFMT) {
   case S_IFREG:
   case S_IFDIR:
@@ -174,6 +128,20 @@ static long describe_kind(struct looking *l, struct ckpt_description *d) {
 
 /* ---- All of them ------------------------------------------------------------------------------------ */
 
+/* Whom the kernel tells about input and output, and how. A thread other than the main one is not yet there
+ * when restart makes descriptors. */
+static long describe_owner(struct looking *l, struct ckpt_description *d) {
+  struct f_owner_ex owner;
+  if (l->flags & O_PATH) /* which does not even answer */
+    return 0;
+  d->signal = (int32_t)sys(SYS_(fcntl), l->fd, F_GETSIG);
+  if (sys(SYS_(fcntl), l->fd, F_GETOWN_EX, &owner) < 0)
+    return 0;
+  d->owner = owner.type == F_OWNER_PGRP ? -owner.pid : owner.pid;
+  d->owner_type = owner.type == F_OWNER_TID && owner.pid;
+  return d->owner_type && owner.pid != l->c->process.pid ? refuse(l, "one that signals a single thread") : 0;
+}
+
 static long add_description(struct looking *l, struct list *inodes) {
   struct checkpoint *c = l->c;
   struct ckpt_description d = {
@@ -181,10 +149,9 @@ static long add_description(struct looking *l, struct list *inodes) {
       .pos = l->pos,
       .shared = shared_id(c, l->fd),
   };
-  if (!(l->flags & O_PATH)) { /* which does not even answer */
-    d.owner = (int32_t)sys(SYS_(fcntl), l->fd, F_GETOWN);
-    d.signal = (int32_t)sys(SYS_(fcntl), l->fd, F_GETSIG);
-  }
+  long told = describe_owner(l, &d);
+  if (told < 0)
+    return told;
   long name = add_string(c, l->name);
   if (name < 0)
     return name;
@@ -201,18 +168,84 @@ static long add_description(struct looking *l, struct list *inodes) {
   return add_locks(l, (uint32_t)c->descriptions.count - 1);
 }
 
+/* ---- Which descriptors share one ---------------------------------------------------------------------- */
+
+/* Where the kernel does not compare: the signal that F_SETSIG sets belongs to the description, and means
+ * nothing unless O_ASYNC is on. */
+static bool share_signal(int a, int b) {
+  long before = sys(SYS_(fcntl), a, F_GETSIG);
+  int probe = before == SIGNAL_MOST ? SIGNAL_MOST - 1 : SIGNAL_MOST;
+  if (before < 0 || sys(SYS_(fcntl), b, F_GETSIG) != before || sys(SYS_(fcntl), a, F_SETSIG, probe) < 0)
+    return false;
+  bool same = sys(SYS_(fcntl), b, F_GETSIG) == probe;
+  sys(SYS_(fcntl), a, F_SETSIG, before);
+  return same;
+}
+
+enum side { SAME = 0, BEFORE = 1, AFTER = 2 }; /* kcmp's numbers */
+
+/* Where l->fd stands in the order of open files, or a negative errno: only kcmp knows the order of those of
+ * one inode, and it is not allowed everywhere. */
+static long compare(const struct looking *l, const struct inode *known) {
+  enum { FILES = 0 /* KCMP_FILE */ };
+  int32_t self = l->c->process.pid;
+  if (l->st.st_dev != known->dev)
+    return l->st.st_dev < known->dev ? BEFORE : AFTER;
+  if (l->st.st_ino != known->ino)
+    return l->st.st_ino < known->ino ? BEFORE : AFTER;
+  return sys(SYS_(kcmp), self, self, FILES, l->fd, known->fd);
+}
+
+/* The place in l->order of the open file that l->fd refers to, or where it has to go; from `at` on, which is
+ * one of the same inode. */
+static size_t ask_each(const struct looking *l, const struct inode *known, size_t at, bool *found) {
+  const uint32_t *order = l->order.entries;
+  while (at > 0 && compare(l, &known[order[at - 1]]) < 0)
+    at--;
+  for (; at < l->order.count && compare(l, &known[order[at]]) < 0 && !*found; at += *found ? 0 : 1)
+    *found = !(l->flags & O_ASYNC) && share_signal(known[order[at]].fd, l->fd);
+  return at;
+}
+
+static size_t find_place(const struct looking *l, const struct inode *known, bool *found) {
+  const uint32_t *order = l->order.entries;
+  size_t low = 0, high = l->order.count;
+  *found = false;
+  while (low < high && !*found) {
+    size_t middle = low + (high - low) / 2;
+    long side = compare(l, &known[order[middle]]);
+    if (side < 0)
+      return ask_each(l, known, middle, found);
+    *found = side == SAME;
+    low = side == AFTER ? middle + 1 : side == SAME ? middle : low;
+    high = side == BEFORE ? middle : high;
+  }
+  return low;
+}
+
+static long insert(struct looking *l, size_t place, uint32_t description) {
+  uint32_t *last = list_add(&l->c->arena, &l->order, sizeof *last);
+  if (!last)
+    return -ENOMEM;
+  uint32_t *order = l->order.entries;
+  memmove(&order[place + 1], &order[place], (l->order.count - 1 - place) * sizeof *order);
+  order[place] = description;
+  return 0;
+}
+
 long find_description(struct looking *l, struct list *inodes) {
+  bool found;
   long result = look(l);
   if (result < 0)
     return result;
-  const struct inode *known = inodes->entries;
-  size_t description = 0;
-  while (description < inodes->count &&
-         !(known[description].ino == l->st.st_ino && known[description].dev == l->st.st_dev &&
-           same_description(known[description].fd, l->fd)))
-    description++;
-  if (description == inodes->count)
-    result = add_description(l, inodes);
+  size_t place = find_place(l, inodes->entries, &found);
+  const uint32_t *order = l->order.entries;
+  if (found)
+    return order[place];
+  uint32_t description = (uint32_t)l->c->descriptions.count;
+  result = add_description(l, inodes);
+  if (result == 0)
+    result = insert(l, place, description);
   return result < 0 ? result : (long)description;
 }
 
@@ -226,7 +259,8 @@ static long add_descriptor(struct looking *l, struct list *inodes) {
     return -ENOMEM;
   *entry = (struct ckpt_descriptor){
       .fd = l->fd,
-      .flags = l->flags & O_CLOEXEC ? FD_CLOEXEC : 0,
+      .flags =
+          (uint32_t)sys(SYS_(fcntl), l->fd, F_GETFD) & FD_CLOEXEC, /* fdinfo may show that of the opening */
       .description = (uint32_t)description,
   };
   return 0;
@@ -269,6 +303,8 @@ long describe_descriptors(struct checkpoint *c) {
     result = describe_sockets(l, &inodes); /* first: it may find more descriptions */
   if (result == 0)
     result = describe_pipes(l, &inodes);
+  if (result == 0)
+    result = describe_inotify(l, &inodes);
   return result < 0 ? result : describe_epoll_sets(l, &inodes);
 }
 

@@ -65,9 +65,11 @@ long describe_anonymous(struct looking *l, struct ckpt_description *d) {
   static const struct {
     const char *name, *words;
   } known[] = {
-      {"anon_inode:inotify", "an inotify instance"}, {"anon_inode:[io_uring]", "an io_uring"},
-      {"anon_inode:[userfaultfd]", "a userfaultfd"}, {"anon_inode:[pidfd]", "a pidfd of another process"},
-      {"anon_inode:[perf_event]", "a perf event"},   {"pidfd:", "a pidfd of another process"},
+      {"anon_inode:[io_uring]", "an io_uring"},
+      {"anon_inode:[userfaultfd]", "a userfaultfd"},
+      {"anon_inode:[pidfd]", "a pidfd of another process"},
+      {"anon_inode:[perf_event]", "a perf event"},
+      {"pidfd:", "a pidfd of another process"},
   };
   uint64_t count;
   if (proc_field(l->info, "eventfd-count", 16, &count)) {
@@ -86,11 +88,21 @@ long describe_anonymous(struct looking *l, struct ckpt_description *d) {
     d->kind = CKPT_DESC_EPOLL;
     return 0;
   }
+  if (text_equal(l->name, "anon_inode:inotify")) {
+    d->kind = CKPT_DESC_INOTIFY;
+    return 0;
+  }
   uint64_t pid = 0;
   if (proc_field(l->info, "Pid", 10, &pid) && (int32_t)pid == l->c->process.pid) {
     d->kind = CKPT_DESC_PIDFD;
     return 0;
   }
+  for (const char *at = l->info; *at; at++)
+    if (text_starts(at, "\nPid:\t-1\n")) { /* it has ended, and nobody can ask for its status any more */
+      d->kind = CKPT_DESC_PIDFD;
+      d->a = 1;
+      return 0;
+    }
   if (leads_outside(l) && l->fd > 2)
     return describe_outside(l, d);
   for (size_t i = 0; i < sizeof known / sizeof known[0]; i++)

@@ -37,8 +37,15 @@ static long peek_pipe(struct looking *l, struct ckpt_description *d, uint64_t ca
 long describe_fifo(struct looking *l, struct ckpt_description *d) {
   d->a = l->st.st_ino; /* describe_pipes decides when all ends are known */
   d->kind = CKPT_DESC_PIPE;
-  if (!text_starts(l->name, "pipe:"))
-    return leads_outside(l) ? describe_outside(l, d) : refuse(l, "a named pipe");
+  bool named = !text_starts(l->name, "pipe:");
+  if (named && leads_outside(l))
+    return describe_outside(l, d);
+  if (named && !is_named(l, l->name))
+    return refuse(l, "a named pipe that has been removed");
+  long file = named ? add_file(l->c, &l->st, l->name, CKPT_FILE_OPEN) : 0;
+  if (file < 0)
+    return file;
+  d->file = (uint32_t)file;
   long capacity = sys(SYS_(fcntl), l->fd, F_GETPIPE_SZ);
   d->b = capacity < 0 ? 0 : (uint64_t)capacity;
   return 0;
@@ -47,15 +54,20 @@ long describe_fifo(struct looking *l, struct ckpt_description *d) {
 /* What the other ends of this pipe tell: has the job both, and does one of them lead outside? */
 struct ends {
   bool reads, writes;
-  int outside; /* a descriptor with the same access that was there from the start, or -1 */
+  bool packets;  /* some end writes them: O_DIRECT */
+  size_t reader; /* the first description that reads: contents go with it */
+  int outside;   /* a descriptor with the same access that was there from the start, or -1 */
 };
 
 static struct ends find_ends(struct looking *l, const struct inode *known, size_t which) {
   const struct ckpt_description *all = l->c->descriptions.entries;
-  struct ends ends = {.outside = -1};
+  struct ends ends = {.outside = -1, .reader = SIZE_MAX};
   for (size_t i = 0; i < l->c->descriptions.count; i++) {
     if (known[i].ino != known[which].ino || known[i].dev != known[which].dev)
       continue;
+    if (ends.reader == SIZE_MAX && all[i].kind == CKPT_DESC_PIPE && access_mode(all[i].flags) != O_WRONLY)
+      ends.reader = i;
+    ends.packets |= access_mode(all[i].flags) != O_RDONLY && all[i].flags & O_DIRECT;
     ends.reads |= access_mode(all[i].flags) != O_WRONLY;
     ends.writes |= access_mode(all[i].flags) != O_RDONLY;
     l->fd = known[i].fd;
@@ -84,8 +96,8 @@ static bool is_other_end_closed(int fd) {
   return sys(SYS_(poll), &poller, 1, 0) == 1 && poller.revents & (POLLHUP | POLLERR);
 }
 
-/* A pipe whose other end is not here leads outside: fine for 0, 1, 2, for what the program was started with
- * and for what it opened through them. */
+/* A pipe whose other end is not here leads outside: fine for 0, 1, 2, for what the program was started with,
+ * for what it opened through them, and for one with a name. */
 long describe_pipes(struct looking *l, const struct list *inodes) {
   struct checkpoint *c = l->c;
   struct ckpt_description *all = c->descriptions.entries;
@@ -95,12 +107,14 @@ long describe_pipes(struct looking *l, const struct list *inodes) {
       continue;
     struct ends ends = find_ends(l, inodes->entries, i);
     text_copy(l->name, sizeof l->name, string_at(c, d->name));
-    if (ends.reads != ends.writes && is_other_end_closed(l->fd))
+    if (!d->file && ends.reads != ends.writes && is_other_end_closed(l->fd))
       ends.reads = ends.writes = true;
-    if (ends.reads && ends.writes) {
-      bool carries = access_mode(d->flags) == O_RDONLY &&
-                     carries_inode(c, ((const struct inode *)inodes->entries)[i].dev, d->a);
+    if (d->file || (ends.reads && ends.writes)) {
+      bool carries =
+          ends.reader == i && carries_inode(c, ((const struct inode *)inodes->entries)[i].dev, d->a);
       long result = carries ? peek_pipe(l, d, d->b) : 0;
+      if (result == 0 && d->data_size && ends.packets)
+        return refuse(l, "a pipe with packets (O_DIRECT) in it");
       if (result < 0)
         return fail(c, result, "descriptor %d: the contents of the pipe cannot be copied: %s", (int64_t)l->fd,
                     text_errno(result));

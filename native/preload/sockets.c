@@ -24,9 +24,10 @@ long refuse_socket(struct looking *l, const struct ckpt_socket *socket) {
     int domain, type;
     const char *words;
   } known[] = {
-      {AF_INET, SOCK_STREAM, "a TCP socket"},     {AF_INET6, SOCK_STREAM, "a TCP socket (IPv6)"},
-      {AF_INET, SOCK_DGRAM, "a UDP socket"},      {AF_INET6, SOCK_DGRAM, "a UDP socket (IPv6)"},
-      {AF_NETLINK, SOCK_RAW, "a netlink socket"},
+      {AF_INET, SOCK_STREAM, "a TCP socket"},
+      {AF_INET6, SOCK_STREAM, "a TCP socket (IPv6)"},
+      {AF_INET, SOCK_DGRAM, "a UDP socket"},
+      {AF_INET6, SOCK_DGRAM, "a UDP socket (IPv6)"},
   };
   for (size_t i = 0; i < sizeof known / sizeof known[0]; i++)
     if (known[i].domain == socket->domain && known[i].type == socket->type)
@@ -83,10 +84,12 @@ long add_socket(struct looking *l, const struct ckpt_socket *socket, struct ckpt
   if (!entry)
     return -ENOMEM;
   *entry = *socket;
-  d->kind = socket->domain == AF_UNIX ? CKPT_DESC_UNIX_SOCKET : CKPT_DESC_SOCKET;
+  d->kind = socket->domain == AF_UNIX      ? CKPT_DESC_UNIX_SOCKET
+            : socket->domain == AF_NETLINK ? CKPT_DESC_NETLINK
+                                           : CKPT_DESC_SOCKET;
   d->a = l->c->sockets.count - 1;
   long result = add_options(l, (uint32_t)d->a);
-  return result < 0 || socket->domain == AF_UNIX || socket->type != SOCK_DGRAM
+  return result < 0 || d->kind != CKPT_DESC_SOCKET || socket->type != SOCK_DGRAM
              ? result
              : add_memberships(l, (uint32_t)d->a);
 }
@@ -112,6 +115,8 @@ long describe_socket(struct looking *l, struct ckpt_description *d) {
     return describe_unix(l, &socket, d);
   if (socket.domain == AF_INET || socket.domain == AF_INET6)
     return describe_inet(l, &socket, d);
+  if (socket.domain == AF_NETLINK)
+    return describe_netlink(l, &socket, d);
   return refuse_socket(l, &socket);
 }
 

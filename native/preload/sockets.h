@@ -22,6 +22,7 @@ struct ckpt_socket *socket_by_inode(const struct checkpoint *c, uint64_t inode);
 /* Each family: what can be told about l->fd alone. */
 long describe_unix(struct looking *l, struct ckpt_socket *socket, struct ckpt_description *d);
 long describe_inet(struct looking *l, struct ckpt_socket *socket, struct ckpt_description *d);
+long describe_netlink(struct looking *l, struct ckpt_socket *socket, struct ckpt_description *d);
 
 /* Once all descriptors are known: who is at the other end of l->fd. */
 long find_unix_peer(struct looking *l, struct ckpt_socket *socket, bool has_packets);

@@ -165,7 +165,9 @@ static int make_outside(const struct child *child, const struct ckpt_description
 
 static int make_file(struct child *child, const struct ckpt_description *d) {
   int fd = file_open(child, d->file - 1, d->flags);
-  if (fd >= 0 && !(d->flags & O_PATH) && d->kind == CKPT_DESC_FILE && lseek(fd, (off_t)d->pos, SEEK_SET) < 0)
+  bool has_position = !(d->flags & O_PATH) && d->kind == CKPT_DESC_FILE;
+  /* Not all files of the kernel's have one. */
+  if (fd >= 0 && has_position && lseek(fd, (off_t)d->pos, SEEK_SET) < 0 && (errno != ESPIPE || d->pos))
     return say_problem("%s: cannot go to position %llu: %s", image_string(child->image, d->name),
                        (unsigned long long)d->pos, strerror(errno));
   return fd;
@@ -188,9 +190,20 @@ static int make_terminal(const struct child *child, const struct ckpt_descriptio
 
 /* ---- All of them -------------------------------------------------------------------------------------- */
 
+/* The program itself is that also under another process id. */
+static int set_owner(const struct child *child, const struct ckpt_description *d, int fd) {
+  struct f_owner_ex owner = {
+      .type = d->owner < 0    ? F_OWNER_PGRP
+              : d->owner_type ? F_OWNER_TID
+                              : F_OWNER_PID,
+      .pid = d->owner == child->image->process.pid ? getpid() : abs(d->owner),
+  };
+  return d->owner ? fcntl(fd, F_SETOWN_EX, &owner) : 0;
+}
+
 static int set_flags(const struct child *child, const struct ckpt_description *d, int fd) {
   const char *name = image_string(child->image, d->name);
-  const int settable = O_NONBLOCK | O_APPEND | O_ASYNC | O_DIRECT | O_NOATIME;
+  const int settable = O_NONBLOCK | O_APPEND | O_DIRECT | O_NOATIME;
   if (d->flags & O_PATH)
     return 0;
   /* What is shared with the world outside only gains what the program has set. */
@@ -231,7 +244,16 @@ static int make(struct child *child, uint32_t index) {
     *fd = signalfd_make(child, d);
     break;
   case CKPT_DESC_PIDFD:
-    *fd = pidfd_make(child);
+    *fd = pidfd_make(child, d);
+    break;
+  case CKPT_DESC_QUEUE:
+    *fd = queue_make(child, d);
+    break;
+  case CKPT_DESC_NETLINK:
+    *fd = netlink_make(child, d);
+    break;
+  case CKPT_DESC_INOTIFY:
+    *fd = inotify_make(child);
     break;
   case CKPT_DESC_SOCKET:
     *fd = inet_make(child, d);
@@ -251,11 +273,24 @@ static int make_own(const struct child *child) {
   const struct image *image = child->image;
   for (uint32_t i = 0; i < image->descriptions_count; i++) {
     const struct ckpt_description *d = &image->descriptions[i];
-    if (d->kind == CKPT_DESC_PIDFD && (child->descriptions[i] = pidfd_make(child)) < 0)
+    if (d->kind == CKPT_DESC_PIDFD && (child->descriptions[i] = pidfd_make(child, d)) < 0)
       return -1;
-    if (d->owner && !(d->flags & O_PATH) && fcntl(child->descriptions[i], F_SETOWN, d->owner) < 0 &&
-        errno != ESRCH)
+    if (!(d->flags & O_PATH) && set_owner(child, d, child->descriptions[i]) < 0 && errno != ESRCH)
       return say_problem("%s: cannot set its owner: %s", image_string(image, d->name), strerror(errno));
+  }
+  return 0;
+}
+
+/* O_ASYNC waits until everything is in place: the signal tells the number under which it was set, and nothing
+ * that restart does is to be signalled. */
+static int set_async(const struct child *child) {
+  const struct image *image = child->image;
+  for (uint32_t i = 0; i < image->descriptors_count; i++) {
+    const struct ckpt_descriptor *d = &image->descriptors[i];
+    uint32_t flags = image->descriptions[d->description].flags;
+    int now = flags & O_ASYNC && !(flags & O_PATH) ? fcntl(d->fd, F_GETFL) : O_ASYNC;
+    if (!(now & O_ASYNC) && fcntl(d->fd, F_SETFL, now | O_ASYNC) < 0)
+      return say_problem("descriptor %d cannot be made to send signals again: %s", d->fd, strerror(errno));
   }
   return 0;
 }
@@ -270,7 +305,9 @@ int place_descriptors(const struct child *child) {
     if (dup3(child->descriptions[d->description], d->fd, flags) < 0)
       return say_problem("cannot make descriptor %d: %s", d->fd, strerror(errno));
   }
-  return epoll_fill(child);
+  if (epoll_fill(child) < 0 || inotify_fill(child) < 0)
+    return -1;
+  return set_async(child);
 }
 
 static int *no_descriptors(uint32_t count) {

@@ -44,7 +44,12 @@ int eventfd_make(const struct child *child, const struct ckpt_description *d);
 int timerfd_make(const struct child *child, const struct ckpt_description *d);
 int signalfd_make(const struct child *child, const struct ckpt_description *d);
 int inet_make(const struct child *child, const struct ckpt_description *d);
-int pidfd_make(const struct child *child);
+int pidfd_make(const struct child *child, const struct ckpt_description *d);
+int queue_make(const struct child *child, const struct ckpt_description *d);
+int netlink_make(const struct child *child, const struct ckpt_description *d);
+int inotify_make(const struct child *child);
+/* Lets all inotify instances watch what they did, once nothing more is done to files: 0 or -1. */
+int inotify_fill(const struct child *child);
 int epoll_make(const struct child *child);
 /* Lets all epoll sets watch what they did, once the program's descriptors are in place: 0 or -1. */
 int epoll_fill(const struct child *child);

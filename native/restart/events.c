@@ -1,10 +1,12 @@
 /* What counts and waits without a file behind it: eventfd, timerfd, signalfd. */
 #include <errno.h>
 #include <fcntl.h>
+#include <sched.h>
 #include <string.h>
 #include <sys/eventfd.h>
 #include <sys/ioctl.h>
 #include <sys/timerfd.h>
+#include <sys/wait.h>
 #include <time.h>
 #include <unistd.h>
 
@@ -55,8 +57,22 @@ int signalfd_make(const struct child *child, const struct ckpt_description *d) {
   return descriptor_lift(child, (int)fd, "a signalfd");
 }
 
-int pidfd_make(const struct child *child) {
-  long fd = sys(SYS_(pidfd_open), getpid(), 0);
+/* Of a process that has ended: one is made for it. It sends no signal when it ends. */
+static long pidfd_of_the_dead(void) {
+  int fd;
+  long pid = sys(SYS_(clone), CLONE_PIDFD, 0, &fd, 0, 0);
+  if (pid == 0)
+    sys(SYS_(exit_group), 0);
+  if (pid < 0)
+    return pid;
+  while (waitpid((pid_t)pid, NULL, __WALL) < 0)
+    if (errno != EINTR)
+      return -errno;
+  return fd;
+}
+
+int pidfd_make(const struct child *child, const struct ckpt_description *d) {
+  long fd = d->a ? pidfd_of_the_dead() : sys(SYS_(pidfd_open), getpid(), 0);
   errno = fd < 0 ? (int)-fd : 0;
   return descriptor_lift(child, (int)fd, "a pidfd");
 }

@@ -177,11 +177,15 @@ static void check_read(const struct checking *checking, struct ckpt_file *file, 
   }
 }
 
+static const char *how_used(const struct ckpt_file *file) {
+  return file->flags & CKPT_FILE_OPEN ? "open" : file->flags & CKPT_FILE_MAPPED ? "mapped" : "watched";
+}
+
 static void check_gone(const struct checking *checking, const struct ckpt_file *file, int error) {
   bool again = error == ENOENT && (file->flags & CKPT_FILE_CARRIED) && checking->mode != FILES_STRICT;
   if (!again)
-    say_problem("%s, which the program had %s: %s", image_string(checking->image, file->path),
-                file->flags & CKPT_FILE_OPEN ? "open" : "mapped", strerror(error));
+    say_problem("%s, which the program had %s: %s", image_string(checking->image, file->path), how_used(file),
+                strerror(error));
   else if (check_carried(checking->image, checking->place, file))
     add_change(checking, file, CHANGE_AGAIN);
 }
@@ -189,14 +193,15 @@ static void check_gone(const struct checking *checking, const struct ckpt_file *
 static void check_file(const struct checking *checking, struct ckpt_file *file) {
   const char *path = image_string(checking->image, file->path);
   struct stat st;
-  if (stat(path, &st) < 0) {
+  if (fstatat(AT_FDCWD, path, &st, S_ISLNK(file->mode) ? AT_SYMLINK_NOFOLLOW : 0) < 0) {
     check_gone(checking, file, errno);
   } else if ((st.st_mode & S_IFMT) != (file->mode & S_IFMT)) {
     say_problem("%s is another kind of file than when it was saved", path);
   } else if (S_ISCHR(st.st_mode) || S_ISBLK(st.st_mode)) {
     if (st.st_rdev != file->rdev)
       say_problem("%s is another device than when it was saved", path);
-  } else if (S_ISREG(st.st_mode)) {
+  } else if (S_ISREG(st.st_mode) && file->flags & (CKPT_FILE_MAPPED | CKPT_FILE_OPEN) &&
+             !(file->flags & CKPT_FILE_LIVE)) {
     if (file->flags & CKPT_FILE_WRITTEN)
       check_written(checking, file, &st);
     else
@@ -217,7 +222,8 @@ void check_files(struct image *image, const struct place *place, const struct op
   }
   for (uint32_t i = 0; i < image->files_count; i++) {
     struct ckpt_file *file = &image->files[i];
-    if (!(file->flags & (CKPT_FILE_MAPPED | CKPT_FILE_OPEN)) || file->flags & CKPT_FILE_MEMORY)
+    if (!(file->flags & (CKPT_FILE_MAPPED | CKPT_FILE_OPEN | CKPT_FILE_WATCHED)) ||
+        file->flags & CKPT_FILE_MEMORY)
       continue;
     if (!(file->flags & CKPT_FILE_DELETED))
       check_file(&checking, file);

@@ -36,7 +36,8 @@ struct image_run {
   X(timerfds, TIMERFDS, struct ckpt_timerfd)                                                                 \
   X(sockets, SOCKETS, struct ckpt_socket)                                                                    \
   X(options, OPTIONS, struct ckpt_option)                                                                    \
-  X(children, CHILDREN, struct ckpt_child)
+  X(children, CHILDREN, struct ckpt_child)                                                                   \
+  X(inotify, INOTIFY, struct ckpt_inotify)
 
 struct image {
   char why[1024];

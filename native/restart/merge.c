@@ -86,7 +86,7 @@ static int add_files(struct image *merged, const struct image *image, const stru
 }
 
 static bool is_socket(const struct ckpt_description *d) {
-  return d->kind == CKPT_DESC_SOCKET || d->kind == CKPT_DESC_UNIX_SOCKET;
+  return d->kind == CKPT_DESC_SOCKET || d->kind == CKPT_DESC_UNIX_SOCKET || d->kind == CKPT_DESC_NETLINK;
 }
 
 static void move_description(struct ckpt_description *d, const struct starts *at, const uint32_t *files) {

@@ -112,7 +112,8 @@ int moves_apply(const struct moves *moves, struct image *image) {
       result = apply_to_name(moves, socket->peer_address, &socket->peer_address_size);
   }
   for (uint32_t i = 0; i < image->descriptions_count && result >= 0; i++)
-    result = apply(moves, image, &image->descriptions[i].name);
+    if (image->descriptions[i].kind != CKPT_DESC_QUEUE) /* whose name is no path */
+      result = apply(moves, image, &image->descriptions[i].name);
   if (result >= 0 && moves->cwd)
     result = image_add_string(image, moves->cwd, &image->process.cwd);
   return result < 0 ? -1 : 0;

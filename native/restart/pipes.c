@@ -3,6 +3,7 @@
 #include <fcntl.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/ioctl.h>
 #include <unistd.h>
 
 #include "core/sys.h"
@@ -17,6 +18,12 @@ static int fill_pipe(struct child *child, const struct ckpt_description *d, int 
                 (unsigned long long)capacity, strerror(errno));
   if (d->data_size == 0)
     return 0;
+  int waiting = 0;
+  if (d->file && (ioctl(write_end, FIONREAD, &waiting) < 0 || waiting > 0)) {
+    say_warning("something waits in %s already: what did when it was saved is not added",
+                image_string(child->image, d->name));
+    return 0;
+  }
   if (fcntl(write_end, F_SETFL, O_NONBLOCK) < 0)
     return say_problem("cannot set up a pipe: %s", strerror(errno));
   long error = sys_write_full(write_end, child->image->blob + d->data, d->data_size);
@@ -33,28 +40,54 @@ static int open_end(const struct child *child, int end, uint32_t flags) {
   return descriptor_lift(child, open(path, (int)(flags & O_ACCMODE) | O_NONBLOCK | O_CLOEXEC), "a pipe");
 }
 
+static bool is_same(const struct ckpt_description *a, const struct ckpt_description *b) {
+  return a->kind == CKPT_DESC_PIPE && a->a == b->a && a->file == b->file;
+}
+
+/* Does the program write to it, or is there something to put into it? */
+static bool needs_writer(const struct image *image, const struct ckpt_description *pipe) {
+  for (uint32_t i = 0; i < image->descriptions_count; i++) {
+    const struct ckpt_description *d = &image->descriptions[i];
+    if (is_same(d, pipe) && ((d->flags & O_ACCMODE) != O_RDONLY || d->data_size))
+      return true;
+  }
+  return false;
+}
+
+/* Both ends. Opening a named one for both waits for nobody, and lets the others be opened likewise; but
+ * whoever only reads would see a writer go (POLLHUP). */
+static int make_ends(struct child *child, const struct ckpt_description *d, int ends[2]) {
+  if (d->file) {
+    uint32_t mode = needs_writer(child->image, d) ? O_RDWR : O_RDONLY;
+    ends[0] = ends[1] = file_open(child, d->file - 1, mode | O_NONBLOCK);
+    return ends[0] < 0 ? -1 : 0;
+  }
+  if (pipe2(ends, O_CLOEXEC) < 0)
+    return say_problem("cannot make a pipe: %s", strerror(errno));
+  ends[0] = descriptor_lift(child, ends[0], "a pipe");
+  ends[1] = ends[0] < 0 ? -1 : descriptor_lift(child, ends[1], "a pipe");
+  return ends[1] < 0 ? -1 : 0;
+}
+
 /* All ends of the pipe that description `first` is the first of. */
 int pipe_make(struct child *child, uint32_t first) {
   const struct ckpt_description *all = child->image->descriptions;
+  bool named = all[first].file != 0, used[2] = {false, named};
   int ends[2];
-  bool used[2] = {false, false};
-  if (pipe2(ends, O_CLOEXEC) < 0)
-    return say_problem("cannot make a pipe: %s", strerror(errno));
-  if ((ends[0] = descriptor_lift(child, ends[0], "a pipe")) < 0 ||
-      (ends[1] = descriptor_lift(child, ends[1], "a pipe")) < 0)
+  if (make_ends(child, &all[first], ends) < 0)
     return -1;
   for (uint32_t i = first; i < child->image->descriptions_count; i++) {
-    if (all[i].kind != CKPT_DESC_PIPE || all[i].a != all[first].a)
+    if (!is_same(&all[i], &all[first]))
       continue;
-    if ((all[i].flags & O_ACCMODE) == O_RDONLY && fill_pipe(child, &all[i], ends[1]) < 0)
-      return -1;
     uint32_t mode = all[i].flags & O_ACCMODE;
+    if (mode != O_WRONLY && fill_pipe(child, &all[i], ends[1]) < 0)
+      return -1;
     int end = mode == O_RDONLY ? 0 : 1;
-    child->descriptions[i] =
-        used[end] || mode == O_RDWR ? open_end(child, ends[end], all[i].flags) : ends[end];
+    bool again = named || used[end] || mode == O_RDWR;
+    child->descriptions[i] = again ? open_end(child, ends[end], all[i].flags) : ends[end];
     if (child->descriptions[i] < 0)
       return -1;
-    used[end] |= mode != O_RDWR;
+    used[end] |= !again;
   }
   for (int i = 0; i < 2; i++)
     if (!used[i])

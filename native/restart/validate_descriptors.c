@@ -47,9 +47,13 @@ static bool packets_ok(const struct image *image, const struct ckpt_description 
   return true;
 }
 
+static bool is_inet(const struct ckpt_socket *socket) {
+  return socket->domain == AF_INET || socket->domain == AF_INET6;
+}
+
 static bool description_ok(const struct image *image, const struct ckpt_description *d) {
   if (d->name >= image->strings_size || d->file > image->files_count || d->pos > INT64_MAX || d->signal < 0 ||
-      d->shared > CKPT_SHARED_MOST || d->signal > SIGNALS || d->owner == INT32_MIN ||
+      d->shared > CKPT_SHARED_MOST || d->signal > SIGNALS || d->owner == INT32_MIN || d->owner_type > 1 ||
       d->data > image->blob_size || d->data_size > image->blob_size - d->data)
     return false;
   switch (d->kind) {
@@ -65,12 +69,18 @@ static bool description_ok(const struct image *image, const struct ckpt_descript
   case CKPT_DESC_EPOLL:
   case CKPT_DESC_SIGNALFD:
   case CKPT_DESC_PIDFD:
+  case CKPT_DESC_INOTIFY:
     return true;
   case CKPT_DESC_UNIX_SOCKET:
     return d->a < image->sockets_count && image->sockets[d->a].domain == AF_UNIX && packets_ok(image, d);
   case CKPT_DESC_SOCKET:
-    return d->a < image->sockets_count && image->sockets[d->a].domain != AF_UNIX &&
+    return d->a < image->sockets_count && is_inet(&image->sockets[d->a]) &&
            image->sockets[d->a].type != SOCK_SEQPACKET && packets_ok(image, d);
+  case CKPT_DESC_QUEUE:
+    return image->strings[d->name] == '/' && d->a <= INT32_MAX && (d->b & UINT32_MAX) <= INT32_MAX &&
+           d->b >> 32 <= 07777;
+  case CKPT_DESC_NETLINK:
+    return d->a < image->sockets_count && image->sockets[d->a].domain == AF_NETLINK;
   case CKPT_DESC_TIMERFD:
     return d->a < image->timerfds_count;
   default:
@@ -107,11 +117,12 @@ static bool address_ok(const struct ckpt_socket *socket, uint32_t size, bool wan
 static int check_sockets(struct image *image) {
   for (uint32_t i = 0; i < image->sockets_count; i++) {
     const struct ckpt_socket *socket = &image->sockets[i];
-    bool known = socket->domain == AF_UNIX || socket->domain == AF_INET || socket->domain == AF_INET6;
+    bool known = socket->domain == AF_UNIX || socket->domain == AF_NETLINK || is_inet(socket);
+    bool raw = socket->domain == AF_NETLINK && socket->type == SOCK_RAW;
     if (!known || !address_ok(socket, socket->address_size, socket->flags & CKPT_SOCKET_BOUND) ||
         !address_ok(socket, socket->peer_address_size, false) || socket->shutdown > 3 ||
         socket->backlog > INT32_MAX ||
-        (socket->type != SOCK_STREAM && socket->type != SOCK_DGRAM && socket->type != SOCK_SEQPACKET))
+        (!raw && socket->type != SOCK_STREAM && socket->type != SOCK_DGRAM && socket->type != SOCK_SEQPACKET))
       return damaged(image, "socket", i);
   }
   for (uint32_t i = 0; i < image->options_count; i++)
@@ -127,6 +138,13 @@ static int check_events(struct image *image) {
     if (watch->set >= image->descriptions_count || image->descriptions[watch->set].kind != CKPT_DESC_EPOLL ||
         !has_descriptor(image, watch->fd))
       return damaged(image, "epoll watch", i);
+  }
+  for (uint32_t i = 0; i < image->inotify_count; i++) {
+    const struct ckpt_inotify *watch = &image->inotify[i];
+    if (watch->instance >= image->descriptions_count || !watch->file || watch->file > image->files_count ||
+        image->descriptions[watch->instance].kind != CKPT_DESC_INOTIFY || watch->number < 1 ||
+        watch->number > CKPT_INOTIFY_MOST)
+      return damaged(image, "inotify watch", i);
   }
   for (uint32_t i = 0; i < image->timerfds_count; i++)
     if (image->timerfds[i].value_ns < 0 || image->timerfds[i].interval_ns < 0)

@@ -131,8 +131,8 @@ function describe(process: ProcessImage): string {
 }
 
 function uses(file: ImageFile): string {
-  const { mapped, open, written, deleted, carried } = file;
-  const all = { mapped, open, written, deleted, carried: carried !== "" };
+  const { mapped, open, watched, written, deleted, carried } = file;
+  const all = { mapped, open, watched, written, deleted, carried: carried !== "" };
   return Object.entries(all).filter(([, holds]) => holds).map(([use]) => use).join(" ");
 }
 

@@ -1,7 +1,12 @@
-/* fd_other KIND: holds a descriptor of that kind as number 9. */
+/* fd_other KIND|PATH: holds such a descriptor as number 9. Where there is none to be had, it ends with 77. */
 #include <fcntl.h>
+#include <linux/bpf.h>
 #include <linux/filter.h>
+#include <linux/netlink.h>
+#include <linux/perf_event.h>
+#include <mqueue.h>
 #include <poll.h>
+#include <pthread.h>
 #include <sys/epoll.h>
 #include <sys/eventfd.h>
 #include <sys/inotify.h>
@@ -28,35 +33,127 @@ static int with_filter(void) {
   return fd;
 }
 
-/* By the system calls, which take names without the slash; its name is gone at once. */
-static int message_queue(void) {
-  char name[32];
-  snprintf(name, sizeof name, "ckpt-test-%d", getpid());
-  int fd = (int)syscall(SYS_mq_open, name, O_RDWR | O_CREAT | O_EXCL, 0600, NULL);
-  CHECK(fd >= 0 && syscall(SYS_mq_unlink, name) == 0);
+static int inotify_on_a_deleted_file(void) {
+  char path[] = "/tmp/ckpt-watched-XXXXXX";
+  int instance = inotify_init1(0);
+  CHECK(mkstemp(path) >= 0 && inotify_add_watch(instance, path, IN_MODIFY) == 1 && unlink(path) == 0);
+  return instance;
+}
+
+static int with_packets(void) {
+  int ends[2];
+  CHECK(pipe2(ends, O_DIRECT) == 0 && write(ends[1], "a", 1) == 1 && write(ends[1], "b", 1) == 1);
+  return ends[0];
+}
+
+static int under_a_lease(void) {
+  char path[] = "/tmp/ckpt-lease-XXXXXX";
+  int fd = mkstemp(path);
+  CHECK(fd >= 0 && fcntl(fd, F_SETLEASE, F_WRLCK) == 0 && unlink(path) == 0);
   return fd;
 }
 
+static int waiting_message(void) {
+  struct nlmsghdr nothing = {.nlmsg_len = sizeof nothing, .nlmsg_flags = NLM_F_REQUEST | NLM_F_ACK};
+  int fd = socket(AF_NETLINK, SOCK_RAW, NETLINK_ROUTE);
+  CHECK(send(fd, &nothing, sizeof nothing, 0) == sizeof nothing);
+  return fd;
+}
+
+static int message_queue(void) {
+  struct mq_attr attributes = {.mq_maxmsg = 1, .mq_msgsize = 8};
+  char name[64];
+  snprintf(name, sizeof name, "/ckpt-test-%d", getpid());
+  int fd = mq_open(name, O_RDWR | O_CREAT | O_EXCL, 0600, &attributes);
+  CHECK(fd < 0 || mq_unlink(name) == 0);
+  return fd;
+}
+
+static void *sleep_long(void *told) {
+  *(pid_t *)told = gettid();
+  CHECK(write(10, "x", 1) == 1);
+  pause();
+  return NULL;
+}
+
+static int for_another_thread(void) {
+  static pid_t other;
+  pthread_t thread;
+  int ends[2];
+  char byte;
+  CHECK(pipe(ends) == 0 && dup2(ends[1], 10) == 10);
+  CHECK(pthread_create(&thread, NULL, sleep_long, &other) == 0 && read(ends[0], &byte, 1) == 1);
+  struct f_owner_ex owner = {.type = F_OWNER_TID, .pid = other};
+  CHECK(fcntl(ends[0], F_SETOWN_EX, &owner) == 0);
+  return ends[0];
+}
+
+static int io_uring(void) {
+  char parameters[120] = {0}; /* struct io_uring_params */
+  return (int)syscall(SYS_io_uring_setup, 1, parameters);
+}
+
+static int perf_event(void) {
+  struct perf_event_attr event = {.type = PERF_TYPE_SOFTWARE,
+                                  .size = sizeof event,
+                                  .config = PERF_COUNT_SW_TASK_CLOCK,
+                                  .exclude_kernel = 1};
+  return (int)syscall(SYS_perf_event_open, &event, 0, -1, -1, 0);
+}
+
+static int bpf_map(void) {
+  union bpf_attr map = {.map_type = BPF_MAP_TYPE_ARRAY, .key_size = 4, .value_size = 4, .max_entries = 1};
+  return (int)syscall(SYS_bpf, BPF_MAP_CREATE, &map, sizeof map);
+}
+
+static int landlock(void) {
+  uint64_t files = 1; /* struct landlock_ruleset_attr: one kind of access */
+  return (int)syscall(SYS_landlock_create_ruleset, &files, sizeof files, 0);
+}
+
 static int open_kind(const char *kind) {
-  if (strcmp(kind, "socket") == 0)
-    return socket(AF_NETLINK, SOCK_RAW, 0);
-  if (strcmp(kind, "filter") == 0)
-    return with_filter();
-  if (strcmp(kind, "epoll") == 0)
-    return epoll_on_a_reused_number();
-  if (strcmp(kind, "inotify") == 0)
-    return inotify_init1(0);
-  if (strcmp(kind, "queue") == 0)
-    return message_queue();
+  const struct {
+    const char *kind;
+    int (*make)(void);
+  } made[] = {{"filter", with_filter},
+              {"epoll", epoll_on_a_reused_number},
+              {"inotify", inotify_on_a_deleted_file},
+              {"packets", with_packets},
+              {"lease", under_a_lease},
+              {"message", waiting_message},
+              {"queue", message_queue},
+              {"thread", for_another_thread},
+              {"io_uring", io_uring},
+              {"perf", perf_event},
+              {"bpf", bpf_map},
+              {"landlock", landlock}};
+  for (size_t i = 0; i < sizeof made / sizeof made[0]; i++)
+    if (strcmp(kind, made[i].kind) == 0)
+      return made[i].make();
+  if (strcmp(kind, "netlink") == 0)
+    return socket(AF_NETLINK, SOCK_RAW, NETLINK_FIB_LOOKUP);
+  if (strcmp(kind, "packet") == 0)
+    return socket(AF_PACKET, SOCK_RAW, 0);
   if (strcmp(kind, "pidfd") == 0)
     return (int)syscall(SYS_pidfd_open, getppid(), 0);
-  FAIL("no such kind: %s", kind);
+  if (strcmp(kind, "userfaultfd") == 0)
+    return (int)syscall(SYS_userfaultfd, O_CLOEXEC | 1 /* UFFD_USER_MODE_ONLY */);
+  if (strcmp(kind, "fanotify") == 0)
+    return (int)syscall(SYS_fanotify_init, 0, O_RDONLY);
+  if (strcmp(kind, "fscontext") == 0)
+    return (int)syscall(SYS_fsopen, "tmpfs", 0);
+  if (strcmp(kind, "secret") == 0)
+    return (int)syscall(SYS_memfd_secret, 0);
+  CHECK(kind[0] == '/');
+  return open(kind, O_RDONLY | O_NONBLOCK);
 }
 
 int main(int argc, char **argv) {
   CHECK(argc == 2);
   int fd = open_kind(argv[1]);
-  CHECK(fd >= 0 && dup2(fd, 9) == 9 && (fd == 9 || close(fd) == 0));
+  if (fd < 0)
+    return 77;
+  CHECK(dup2(fd, 9) == 9 && (fd == 9 || close(fd) == 0));
   ready();
   wait_for_go();
   CHECK(fcntl(9, F_GETFD) == 0);

@@ -1,0 +1,115 @@
+/* Regular files, directories and links: by name, or carried in the image when they have none any more. */
+#include <fcntl.h>
+#include <linux/magic.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <sys/statfs.h>
+
+#include "core/sys.h"
+#include "core/text.h"
+#include "describe.h"
+
+bool is_of_the_kernel(const struct statfs *fs) {
+  return fs->f_type == 0x9fa0 /* proc */ || fs->f_type == 0x62656572 /* sysfs */ ||
+         fs->f_type == 0x63677270 /* cgroup2 */ || fs->f_type == 0x27e0eb /* cgroup */;
+}
+
+/* Files in /proc and /sys are opened again by name; those of the program itself by one that holds under every
+ * process id. */
+static long name_live_file(struct looking *l, struct text *name) {
+  char own[32];
+  struct text text = text_in(own, sizeof own);
+  text_format(&text, "/proc/%d", (int64_t)l->c->process.pid);
+  size_t length = strlen(own);
+  const char *rest = l->name + length;
+  if (text_starts(l->name, own) && (!*rest || *rest == '/')) {
+    text = text_in(own, sizeof own);
+    text_format(&text, "/task/%d", (int64_t)l->c->process.pid);
+    length = strlen(own);
+    bool main_thread = text_starts(rest, own) && (!rest[length] || rest[length] == '/');
+    if (!main_thread && text_starts(rest, "/task/"))
+      return refuse(l, "a file of one thread's");
+    text_format(name, main_thread ? "/proc/thread-self/.%s" : "/proc/self/.%s",
+                rest + (main_thread ? length : 0));
+    return 0;
+  }
+  const char *number = l->name + sizeof "/proc/" - 1;
+  if (text_starts(l->name, "/proc/") && text_take_decimal(&number))
+    return refuse(l, "a file of another process's");
+  text_add(name, l->name);
+  return 0;
+}
+
+bool is_named(const struct looking *l, const char *path) {
+  struct stat named;
+  int follow = S_ISLNK(l->st.st_mode) ? AT_SYMLINK_NOFOLLOW : 0;
+  return path[0] == '/' && l->st.st_nlink > 0 && sys(SYS_(newfstatat), AT_FDCWD, path, &named, follow) == 0 &&
+         named.st_ino == l->st.st_ino && named.st_dev == l->st.st_dev;
+}
+
+static long describe_live_file(struct looking *l, struct ckpt_description *d) {
+  char path[PROC_PATH_MAX];
+  struct text name = text_in(path, sizeof path);
+  long result = name_live_file(l, &name);
+  if (result < 0)
+    return result;
+  if (l->name[0] != '/' || name.cut || !is_named(l, path))
+    return refuse(l, "a file of the kernel's without a name");
+  if (access_mode(l->flags) != O_RDONLY && text_ends(path, "pressure"))
+    return refuse(l, "a pressure trigger");
+  long file = add_file(l->c, &l->st, path, CKPT_FILE_OPEN | CKPT_FILE_LIVE);
+  d->kind = CKPT_DESC_FILE;
+  d->file = (uint32_t)file;
+  return file < 0 ? file : 0;
+}
+
+/* File systems whose files are objects of the kernel's: a name or a copy does not bring them back. */
+static const char *object_of(const struct statfs *fs) {
+  static const struct {
+    int64_t type;
+    const char *words;
+  } known[] = {
+      {0x6e736673, "a namespace"},       {0x64626720, "a file of debugfs"},
+      {0x74726163, "a file of tracefs"}, {0x73636673, "a file of securityfs"},
+      {0xcafe4a11, "a file of bpffs"},   {0x444d4142, "a DMA buffer"},
+      {0x5345434d, "secret memory"},
+  };
+  for (size_t i = 0; i < sizeof known / sizeof known[0]; i++)
+    if (known[i].type == (int64_t)fs->f_type)
+      return known[i].words;
+  return NULL;
+}
+
+long describe_file(struct looking *l, struct ckpt_description *d) {
+  struct statfs fs = {0};
+  long result = sys(SYS_(fstatfs), l->fd, &fs);
+  if (result == 0 && object_of(&fs))
+    return refuse(l, object_of(&fs));
+  if (result == 0 && fs.f_type == 0x19800202 /* mqueue */)
+    return describe_queue(l, d);
+  if (result == 0 && is_of_the_kernel(&fs))
+    return describe_live_file(l, d);
+  bool memfd = text_starts(l->name, "/memfd:");
+  bool huge = memfd && fs.f_type == HUGETLBFS_MAGIC;
+  uint32_t flags = CKPT_FILE_OPEN | (access_mode(l->flags) != O_RDONLY ? CKPT_FILE_WRITTEN : 0u);
+  bool found = is_named(l, l->name);
+  if (!found && S_ISDIR(l->st.st_mode))
+    return refuse(l, "a directory that has been removed");
+  if (!found && l->flags & O_PATH)
+    return refuse(l, "opened with O_PATH, and has no name any more");
+  if (!found)
+    flags |= CKPT_FILE_DELETED;
+  long file = add_file(l->c, &l->st, l->name, flags);
+  if (file < 0)
+    return file;
+  if (memfd) {
+    struct ckpt_file *files = l->c->files.entries;
+    long seals = sys(SYS_(fcntl), l->fd, F_GET_SEALS);
+    files[file - 1].seals = seals < 0 ? 0 : (uint32_t)seals;
+    files[file - 1].flags |= huge ? CKPT_FILE_HUGETLB : 0u;
+    files[file - 1].rdev = huge ? (uint64_t)fs.f_bsize : 0;
+  }
+  d->kind = CKPT_DESC_FILE;
+  d->file = (uint32_t)file;
+  return 0;
+}
