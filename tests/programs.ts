@@ -11,6 +11,7 @@ import { parseArgs } from "@std/cli/parse-args";
 import { join, resolve } from "@std/path";
 import { delay } from "@std/async/delay";
 import { type Job, launch, restart } from "../mod.ts";
+import { fileWorkloads } from "./programs_files_table.ts";
 import { type Workload, workloads } from "./programs_table.ts";
 
 const ORDINARY_ID = 1000;
@@ -164,7 +165,7 @@ async function tryWorkload(
 
 async function runAll(user: string, seed: number, only: string | undefined): Promise<number[]> {
   let passed = 0, failed = 0;
-  for (const [index, workload] of workloads.entries()) {
+  for (const [index, workload] of [...workloads, ...fileWorkloads].entries()) {
     if (only !== undefined && workload.name !== only) continue;
     const missing = await whyNot(workload);
     if (missing) {
