@@ -35,6 +35,7 @@ export const NoteType = {
   OPTIONS: 0x434b0016,
   CHILDREN: 0x434b001f,
   INOTIFY: 0x434b0017,
+  TERMINALS: 0x434b0018,
 } as const;
 
 /** enum ckpt_region_kind. */
@@ -420,6 +421,15 @@ export const INOTIFY = new Struct("ckpt_inotify", {
   number: "i32",
   mask: "u32",
   file: "u32",
+});
+
+/** struct ckpt_terminal. */
+export const TERMINAL = new Struct("ckpt_terminal", {
+  device: "u32",
+  flags: "u32",
+  rows: "u32",
+  columns: "u32",
+  modes: "bytes44",
 });
 
 /** struct ckpt_request. */

@@ -75,6 +75,7 @@ enum ckpt_note_type {
   CKPT_NOTE_OPTIONS = 0x434b0016,      /* struct ckpt_option [], by socket */
   CKPT_NOTE_CHILDREN = 0x434b001f,     /* struct ckpt_child [] */
   CKPT_NOTE_INOTIFY = 0x434b0017,      /* struct ckpt_inotify [] */
+  CKPT_NOTE_TERMINALS = 0x434b0018,    /* struct ckpt_terminal [], in the order of the descriptors */
 };
 
 /* An offset into the strings note. */
@@ -398,6 +399,20 @@ struct ckpt_option {
   int32_t name;
   uint32_t size;
   uint8_t value[24];
+};
+
+enum ckpt_terminal_flag {
+  CKPT_TERMINAL_CONTROLS = 1u << 0,   /* it was the controlling terminal */
+  CKPT_TERMINAL_FOREGROUND = 1u << 1, /* the program was in its foreground, and so the modes are its own */
+};
+
+/* A terminal that the program had open. */
+struct ckpt_terminal {
+  uint32_t device;
+  uint32_t flags; /* enum ckpt_terminal_flag */
+  uint32_t rows;
+  uint32_t columns;
+  uint8_t modes[44]; /* the kernel's struct termios2 */
 };
 
 struct ckpt_sigaction {

@@ -173,6 +173,10 @@ static const struct field ckpt_option_fields[] = {F(socket), F(level), F(name), 
 static const struct field ckpt_child_fields[] = {F(pid), F(pgid), F(sid), F(status)};
 #undef F
 
+#define F(name) FIELD(ckpt_terminal, name)
+static const struct field ckpt_terminal_fields[] = {F(device), F(flags), F(rows), F(columns), F(modes)};
+#undef F
+
 #define F(name) FIELD(ckpt_request, name)
 static const struct field ckpt_request_fields[] = {F(size),       F(version), F(op),         F(flags),
                                                    F(timeout_ms), F(files),   F(call_known), F(call_number),
@@ -195,8 +199,8 @@ static const struct layout layouts[] = {
     LAYOUT(ckpt_description), LAYOUT(ckpt_descriptor), LAYOUT(ckpt_sigaction), LAYOUT(ckpt_signal),
     LAYOUT(ckpt_rlimit),      LAYOUT(ckpt_itimer),     LAYOUT(ckpt_timer),     LAYOUT(ckpt_lock),
     LAYOUT(ckpt_watch),       LAYOUT(ckpt_timerfd),    LAYOUT(ckpt_socket),    LAYOUT(ckpt_packet),
-    LAYOUT(ckpt_child),       LAYOUT(ckpt_option),     LAYOUT(ckpt_inotify),   LAYOUT(ckpt_request),
-    LAYOUT(ckpt_report),      LAYOUT(ckpt_resume)};
+    LAYOUT(ckpt_child),       LAYOUT(ckpt_terminal),   LAYOUT(ckpt_option),    LAYOUT(ckpt_inotify),
+    LAYOUT(ckpt_request),     LAYOUT(ckpt_report),     LAYOUT(ckpt_resume)};
 
 /* Adds to what is in the buffer; false when it does not fit. */
 #define ADD(...)                                                                                             \

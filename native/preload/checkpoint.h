@@ -63,6 +63,7 @@ struct checkpoint {
   struct list timerfds;     /* struct ckpt_timerfd */
   struct list sockets;      /* struct ckpt_socket */
   struct list options;      /* struct ckpt_option */
+  struct list terminals;    /* struct ckpt_terminal */
   struct list sigactions;   /* struct ckpt_sigaction */
   struct list signals;      /* struct ckpt_signal */
   struct list itimers;      /* struct ckpt_itimer */

@@ -52,6 +52,8 @@ long describe_queue(struct looking *l, struct ckpt_description *d);     /* mqueu
 long describe_fifo(struct looking *l, struct ckpt_description *d);      /* pipes.c */
 long describe_socket(struct looking *l, struct ckpt_description *d);    /* sockets.c */
 long describe_anonymous(struct looking *l, struct ckpt_description *d); /* events.c */
+long describe_terminal(struct looking *l, struct ckpt_description *d);  /* terminals.c */
+bool is_terminal(const struct looking *l);                              /* terminals.c */
 
 long add_locks(struct looking *l, uint32_t description); /* locks.c */
 

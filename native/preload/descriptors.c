@@ -79,20 +79,13 @@ long look(struct looking *l) {
   return n < 0 ? fail(l->c, n, "descriptor %d: %s", (int64_t)l->fd, text_errno(n)) : 0;
 }
 
-static bool is_terminal(int fd) {
-  char termios[64]; /* the kernel's struct termios is smaller */
-  return sys(SYS_(ioctl), fd, 0x5401 /* TCGETS */, termios) == 0;
-}
-
 /* ---- What each kind needs --------------------------------------------------------------------------- */
 
 static long describe_character_device(struct looking *l, struct ckpt_description *d) {
   static const uint8_t memory_devices[] = {3 /* null */, 5 /* zero */, 7 /* full */, 8 /* random */,
                                            9 /* urandom */};
-  if (is_terminal(l->fd)) {
-    d->kind = CKPT_DESC_TERMINAL;
-    return leads_outside(l) ? describe_outside(l, d) : 0;
-  }
+  if (is_terminal(l))
+    return describe_terminal(l, d);
   for (size_t i = 0; i < sizeof memory_devices; i++) {
     if (major(l->st.st_rdev) != 1 || minor(l->st.st_rdev) != memory_devices[i])
       continue;

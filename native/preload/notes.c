@@ -218,6 +218,7 @@ static void add_own_notes(struct notes *n) {
   add_array(n, CKPT_NOTE_CHILDREN, &c->children, sizeof(struct ckpt_child));
   add_array(n, CKPT_NOTE_OPTIONS, &c->options, sizeof(struct ckpt_option));
   add_array(n, CKPT_NOTE_INOTIFY, &c->inotify, sizeof(struct ckpt_inotify));
+  add_array(n, CKPT_NOTE_TERMINALS, &c->terminals, sizeof(struct ckpt_terminal));
   add_note(n, CKPT_NOTE_NAME, CKPT_NOTE_BLOB, c->blob.entries, c->blob.count);
   add_note(n, CKPT_NOTE_NAME, CKPT_NOTE_STRINGS, c->strings.entries, c->strings.count);
 }

@@ -20,7 +20,8 @@ struct child {
   const struct options *options;
   struct vdso vdso;
   struct birth birth;
-  bool leads_group; /* its own process group, as it had */
+  bool leads_session; /* its own, as it had */
+  bool leads_group;   /* the same for the process group */
   int report_fd;
   /* From here: made by restore_descriptors. */
   int base;                      /* descriptors from here on are ours, those below the program's */

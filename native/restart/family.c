@@ -24,6 +24,10 @@ static bool is_root(const struct child *child) {
   return child == &child->job->children[0];
 }
 
+static bool leads_session(const struct child *child) {
+  return is_root(child) ? child->leads_session : process_of(child)->sid == process_of(child)->pid;
+}
+
 /* ---- Sessions ----------------------------------------------------------------------------------------- */
 
 /* Has everyone gone who could have made this session or group? What was there before the job is restart's. */
@@ -125,7 +129,7 @@ static bool is_first_of_group(const struct child *child) {
  * makes a group does so once its children are born, and before the others look for it. */
 static int make_own_group(const struct child *child) {
   const struct ckpt_process *p = process_of(child), *root = process_of(child->job->children);
-  if (p->sid == p->pid || (is_root(child) && !child->leads_group) || getpgrp() == p->pgid)
+  if (leads_session(child) || (is_root(child) && !child->leads_group) || getpgrp() == p->pgid)
     return 0;
   if (p->pgid == p->pid)
     return setpgid(0, 0) == 0 ? 0
@@ -207,7 +211,7 @@ int family_grow(const struct job *job, struct child *child) {
   const struct ckpt_process *p = process_of(child);
   if (bear_children(child, true) < 0)
     return -1;
-  if (p->sid == p->pid && setsid() < 0)
+  if (leads_session(child) && setsid() < 0)
     return say_problem("cannot make process %d the leader of a session: %s", p->pid, strerror(errno));
   if (bear_children(child, false) < 0 || make_own_group(child) < 0)
     return -1;

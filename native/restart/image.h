@@ -37,7 +37,8 @@ struct image_run {
   X(sockets, SOCKETS, struct ckpt_socket)                                                                    \
   X(options, OPTIONS, struct ckpt_option)                                                                    \
   X(children, CHILDREN, struct ckpt_child)                                                                   \
-  X(inotify, INOTIFY, struct ckpt_inotify)
+  X(inotify, INOTIFY, struct ckpt_inotify)                                                                   \
+  X(terminals, TERMINALS, struct ckpt_terminal)
 
 struct image {
   char why[1024];

@@ -1,6 +1,7 @@
 /* restart: brings a checkpoint image back to life and stays as the program's parent. */
 #include <errno.h>
 #include <fcntl.h>
+#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -26,6 +27,7 @@
 #include "running.h"
 #include "say.h"
 #include "segments.h"
+#include "terminal.h"
 #include "vdso.h"
 
 struct restart {
@@ -35,8 +37,10 @@ struct restart {
   struct changes changes;
   struct birth birth;
   struct running running;
+  struct terminal terminal;
   struct following following;
   int proc; /* /proc as it is outside of any namespace we make */
+  bool leads_session;
   bool leads_group;
   bool shares_group;
   uint64_t begin;
@@ -98,14 +102,16 @@ static bool checks_pass(struct restart *r) {
 }
 
 /* A job of a shell stays in the group that the shell has made for restart; elsewhere it leads one, as it did.
+ * A new session would have no terminal, and Ctrl-C and Ctrl-Z no effect: who had a terminal stays in ours.
  */
 static void choose_group(struct restart *r) {
   const struct ckpt_process *p = &r->job.images[0].process;
   int terminal = open("/dev/tty", O_RDWR | O_NOCTTY | O_CLOEXEC);
   if (terminal >= 0)
     close(terminal);
+  r->leads_session = p->sid == p->pid && !terminal_controls(&r->job.images[0]);
   r->leads_group = p->pgid == p->pid && p->sid != p->pid && terminal < 0;
-  r->shares_group = p->sid != p->pid && !r->leads_group;
+  r->shares_group = !r->leads_session && !r->leads_group;
 }
 
 __attribute__((noreturn)) static void be_root(struct restart *r) {
@@ -114,6 +120,7 @@ __attribute__((noreturn)) static void be_root(struct restart *r) {
     r->job.children[i].options = &r->options;
     r->job.children[i].birth = r->birth;
   }
+  r->job.children[0].leads_session = r->leads_session;
   r->job.children[0].leads_group = r->leads_group;
   child_run(&r->job);
 }
@@ -159,6 +166,7 @@ static int commit(struct restart *r) {
   int error = running_boot_id(r->running.boot_id) < 0 ? -ENOENT : running_write(r->place.job, &r->running);
   if (error < 0)
     say_warning("cannot note in %s that the program runs: %s", r->place.job, strerror(-error));
+  terminal_set(&r->job, &r->terminal);
   return 0;
 }
 
@@ -200,15 +208,21 @@ static int run(struct restart *r) {
     if (result != FOLLOW_ON)
       running_remove(r->place.job, &r->running);
   }
-  if (result != FOLLOW_ON)
+  if (result != FOLLOW_ON) {
+    terminal_reset(&r->terminal);
     changes_undo(&r->changes);
+  }
   if (result == FOLLOW_CANCELLED)
     return 128 + signal;
   if (result == FOLLOW_FAILED)
     return fail();
   control_done(r->birth.pid, now_ns() - r->begin, job_size(&r->job), r->place.image);
+  /* It draws itself again: what the terminal shows, and its size, are others now. */
+  if (r->terminal.set)
+    kill(r->birth.pid, SIGWINCH);
   let_go(r);
   int status = follow_to_end(r->birth.pid, r->shares_group);
+  terminal_reset(&r->terminal);
   running_remove(r->place.job, &r->running);
   return status;
 }

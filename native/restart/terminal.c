@@ -1,0 +1,88 @@
+#include "terminal.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/ioctl.h>
+#include <unistd.h>
+
+#include "say.h"
+
+static const char controlling[] = "/dev/tty";
+
+bool terminal_controls(const struct image *image) {
+  int fd = open(controlling, O_RDWR | O_NOCTTY | O_CLOEXEC);
+  if (fd < 0)
+    return false;
+  close(fd);
+  for (uint32_t i = 0; i < image->terminals_count; i++)
+    if (image->terminals[i].flags & CKPT_TERMINAL_CONTROLS)
+      return true;
+  return false;
+}
+
+/* The controlling terminal, or that of standard input, output or error. */
+static int find_path(char path[PATH_MAX]) {
+  int fd = open(controlling, O_RDWR | O_NOCTTY | O_CLOEXEC);
+  if (fd >= 0) {
+    close(fd);
+    memcpy(path, controlling, sizeof controlling);
+    return 0;
+  }
+  for (fd = 0; fd <= 2; fd++)
+    if (isatty(fd))
+      return ttyname_r(fd, path, PATH_MAX) == 0 ? 0 : -1;
+  return -1;
+}
+
+/* It is nobody's business but that of those in the foreground. All signals are blocked, so the kernel would
+ * not stop us. */
+static int open_ours(const char *path) {
+  pid_t foreground;
+  int fd = open(path, O_RDWR | O_NOCTTY | O_NONBLOCK | O_CLOEXEC);
+  if (fd >= 0 && ioctl(fd, TIOCGPGRP, &foreground) == 0 && foreground != getpgrp()) {
+    close(fd);
+    return -1;
+  }
+  return fd;
+}
+
+static const struct ckpt_terminal *find_own(const struct job *job) {
+  for (uint32_t i = 0; i < job->count; i++)
+    for (uint32_t j = 0; j < job->images[i].terminals_count; j++)
+      if (job->images[i].terminals[j].flags & CKPT_TERMINAL_FOREGROUND)
+        return &job->images[i].terminals[j];
+  return NULL;
+}
+
+void terminal_set(const struct job *job, struct terminal *terminal) {
+  const struct ckpt_terminal *saved = find_own(job);
+  struct termios2 modes;
+  if (!saved || find_path(terminal->path) < 0)
+    return;
+  int fd = open_ours(terminal->path);
+  if (fd < 0)
+    return;
+  if (ioctl(fd, TCGETS2, &terminal->before) == 0) {
+    _Static_assert(sizeof modes == sizeof saved->modes, "the kernel's struct termios2");
+    memcpy(&modes, saved->modes, sizeof modes);
+    /* The line itself is this terminal's: its speed, how many bits a character has. */
+    modes.c_cflag = terminal->before.c_cflag;
+    modes.c_line = terminal->before.c_line;
+    modes.c_ispeed = terminal->before.c_ispeed;
+    modes.c_ospeed = terminal->before.c_ospeed;
+    terminal->set = ioctl(fd, TCSETS2, &modes) == 0;
+    if (!terminal->set)
+      say_warning("cannot set the modes of the terminal %s: %s", terminal->path, strerror(errno));
+  }
+  close(fd);
+}
+
+void terminal_reset(const struct terminal *terminal) {
+  int fd = terminal->set ? open_ours(terminal->path) : -1;
+  if (fd < 0)
+    return;
+  ioctl(fd, TCSETS2, &terminal->before); /* should it be gone, there is nothing to reset */
+  close(fd);
+}
