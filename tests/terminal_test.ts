@@ -111,6 +111,8 @@ const rows: Row[] = [
     async after(terminal) {
       await terminal.type("wer is $answer\r");
       await terminal.shows("the answer is 42");
+      await terminal.type("/bin/echo from a child\r");
+      await terminal.shows("\rfrom a child");
       await terminal.type("exit\r");
     },
   },

@@ -20,8 +20,9 @@ struct child {
   const struct options *options;
   struct vdso vdso;
   struct birth birth;
-  bool leads_session; /* its own, as it had */
-  bool leads_group;   /* the same for the process group */
+  bool leads_session;  /* its own, as it had */
+  bool leads_group;    /* the same for the process group */
+  bool takes_terminal; /* whoever was in its foreground is so again */
   int report_fd;
   /* From here: made by restore_descriptors. */
   int base;                      /* descriptors from here on are ours, those below the program's */

@@ -15,6 +15,7 @@
 #include "pids.h"
 #include "restorer/plan.h"
 #include "say.h"
+#include "terminal.h"
 
 static const struct ckpt_process *process_of(const struct child *child) {
   return &child->image->process;
@@ -220,5 +221,7 @@ int family_grow(const struct job *job, struct child *child) {
     wait_for_all(child);
   if (join_group(child) < 0 || bear_ended(child) < 0)
     return -1;
+  if (child->takes_terminal)
+    terminal_take(child->image);
   return child_become(child);
 }

@@ -171,8 +171,28 @@ static bool came_to_both(const siginfo_t *info, bool shares_group) {
   return shares_group && info->si_code == SI_KERNEL && info->si_signo != SIGCONT;
 }
 
+/* The program goes on, in the foreground where that is ours to give. */
+static void go_on(pid_t pid, const struct terminal *terminal) {
+  terminal_lend(terminal);
+  kill(terminal->lent_to ? -pid : pid, SIGCONT);
+}
+
+/* The terminal has stopped the program's group; ours stops, too, as the shell knows no other. Where nobody
+ * could continue us the kernel stops nobody, and the program goes on. */
+static void stop_with_group(pid_t pid, const struct terminal *terminal) {
+  sigset_t stop, pending;
+  terminal_take_back(terminal);
+  kill(0, SIGTSTP);
+  sigemptyset(&stop);
+  sigaddset(&stop, SIGTSTP);
+  sigprocmask(SIG_UNBLOCK, &stop, NULL);
+  sigprocmask(SIG_BLOCK, &stop, NULL);
+  if (sigpending(&pending) == 0 && !sigismember(&pending, SIGCONT))
+    go_on(pid, terminal);
+}
+
 /* True when the program has ended. */
-static bool look_after(pid_t pid, int *status) {
+static bool look_after(pid_t pid, int *status, const struct terminal *terminal) {
   for (;;) {
     pid_t got = waitpid(pid, status, WNOHANG | WUNTRACED);
     if (got < 0 && errno == EINTR)
@@ -183,12 +203,16 @@ static bool look_after(pid_t pid, int *status) {
       return true;
     /* The shell waits for restart, not for the program. A plain SIGSTOP was for the program alone, whoever
      * sent it continues the program alone, too. */
-    if (WSTOPSIG(*status) != SIGSTOP)
+    if (WSTOPSIG(*status) == SIGSTOP)
+      continue;
+    if (terminal->lent_to)
+      stop_with_group(pid, terminal);
+    else
       kill(getpid(), SIGSTOP);
   }
 }
 
-int follow_to_end(pid_t pid, bool shares_group) {
+int follow_to_end(pid_t pid, bool shares_group, const struct terminal *terminal) {
   sigset_t set;
   siginfo_t info;
   int status = 0;
@@ -196,9 +220,11 @@ int follow_to_end(pid_t pid, bool shares_group) {
   sigaddset(&set, SIGCHLD);
   for (size_t i = 0; i < sizeof passed_on / sizeof *passed_on; i++)
     sigaddset(&set, passed_on[i]);
-  while (!look_after(pid, &status)) {
+  while (!look_after(pid, &status, terminal)) {
     int number = sigwaitinfo(&set, &info);
-    if (number > 0 && number != SIGCHLD && !came_to_both(&info, shares_group))
+    if (number == SIGCONT)
+      go_on(pid, terminal);
+    else if (number > 0 && number != SIGCHLD && !came_to_both(&info, shares_group))
       kill(pid, number);
   }
   return WIFSIGNALED(status) ? 128 + WTERMSIG(status) : WEXITSTATUS(status);

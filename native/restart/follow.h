@@ -7,6 +7,7 @@
 #include <sys/types.h>
 
 #include "image.h"
+#include "terminal.h"
 
 /* Blocks every signal, to be looked at when there is time; the new process inherits that. */
 void follow_block_signals(void);
@@ -30,6 +31,6 @@ enum follow_result follow_go(const struct following *f);
 enum follow_result follow_start(const struct following *f);
 void follow_kill(pid_t pid);
 /* Passes signals on until the program has ended: its exit status, 128 + N when signal N has killed it. */
-int follow_to_end(pid_t pid, bool shares_group);
+int follow_to_end(pid_t pid, bool shares_group, const struct terminal *terminal);
 
 #endif

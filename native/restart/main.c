@@ -42,6 +42,7 @@ struct restart {
   int proc; /* /proc as it is outside of any namespace we make */
   bool leads_session;
   bool leads_group;
+  bool lends; /* the terminal's foreground to that group */
   bool shares_group;
   uint64_t begin;
 };
@@ -101,7 +102,7 @@ static bool checks_pass(struct restart *r) {
   return !say_has_problem();
 }
 
-/* A job of a shell stays in the group that the shell has made for restart; elsewhere it leads one, as it did.
+/* It leads a process group, as it did: in a terminal only if we can do for it what a shell does for its jobs.
  * A new session would have no terminal, and Ctrl-C and Ctrl-Z no effect: who had a terminal stays in ours.
  */
 static void choose_group(struct restart *r) {
@@ -109,8 +110,10 @@ static void choose_group(struct restart *r) {
   int terminal = open("/dev/tty", O_RDWR | O_NOCTTY | O_CLOEXEC);
   if (terminal >= 0)
     close(terminal);
-  r->leads_session = p->sid == p->pid && !terminal_controls(&r->job.images[0]);
-  r->leads_group = p->pgid == p->pid && p->sid != p->pid && terminal < 0;
+  bool controls = terminal_controls(&r->job.images[0]);
+  r->leads_session = p->sid == p->pid && !controls;
+  r->lends = p->pgid == p->pid && controls && terminal_is_ours();
+  r->leads_group = p->pgid == p->pid && !r->leads_session && (terminal < 0 || r->lends);
   r->shares_group = !r->leads_session && !r->leads_group;
 }
 
@@ -119,6 +122,7 @@ __attribute__((noreturn)) static void be_root(struct restart *r) {
     close(r->following.sockets[i]);
     r->job.children[i].options = &r->options;
     r->job.children[i].birth = r->birth;
+    r->job.children[i].takes_terminal = r->lends;
   }
   r->job.children[0].leads_session = r->leads_session;
   r->job.children[0].leads_group = r->leads_group;
@@ -154,6 +158,7 @@ static int give_birth_to_root(struct restart *r) {
   for (uint32_t i = 0; i < r->job.count; i++)
     close(r->job.children[i].report_fd);
   r->following.pid = r->birth.pid;
+  r->terminal.lent_to = r->lends ? r->birth.pid : 0;
   return 0;
 }
 
@@ -209,6 +214,7 @@ static int run(struct restart *r) {
       running_remove(r->place.job, &r->running);
   }
   if (result != FOLLOW_ON) {
+    terminal_take_back(&r->terminal);
     terminal_reset(&r->terminal);
     changes_undo(&r->changes);
   }
@@ -221,7 +227,8 @@ static int run(struct restart *r) {
   if (r->terminal.set)
     kill(r->birth.pid, SIGWINCH);
   let_go(r);
-  int status = follow_to_end(r->birth.pid, r->shares_group);
+  int status = follow_to_end(r->birth.pid, r->shares_group, &r->terminal);
+  terminal_take_back(&r->terminal);
   terminal_reset(&r->terminal);
   running_remove(r->place.job, &r->running);
   return status;
