@@ -42,16 +42,23 @@ static void explain(pid_t pid, int error, char *words, size_t size) {
   }
 }
 
-/* A thread id of the image that somebody has here, in words. */
-static bool thread_is_taken(const struct image *image, uint32_t from, char *words, size_t size) {
-  for (uint32_t i = from; i < image->threads_count; i++) {
-    char path[64];
-    snprintf(path, sizeof path, "/proc/%d", image->threads[i].tid);
-    if (access(path, F_OK) == 0) {
-      snprintf(words, size, "thread id %d is taken", image->threads[i].tid);
+static bool is_taken(const char *kind, pid_t id, char *words, size_t size) {
+  char path[64];
+  snprintf(path, sizeof path, "/proc/%d", id);
+  if (access(path, F_OK) < 0)
+    return false;
+  snprintf(words, size, "%s id %d is taken", kind, id);
+  return true;
+}
+
+/* An id of the image that somebody has here, in words: of its threads, or of a child that had ended. */
+static bool one_is_taken(const struct image *image, uint32_t from, char *words, size_t size) {
+  for (uint32_t i = from; i < image->threads_count; i++)
+    if (is_taken("thread", image->threads[i].tid, words, size))
       return true;
-    }
-  }
+  for (uint32_t i = 0; i < image->children_count; i++)
+    if (is_taken("process", image->children[i].pid, words, size))
+      return true;
   return false;
 }
 
@@ -64,7 +71,7 @@ static void go_on(const struct image *image, const struct options *options, stru
 /* The root's own id is only known to be free when it has it. */
 static bool any_is_taken(const struct job *job, char *words, size_t size) {
   for (uint32_t i = 0; i < job->count; i++)
-    if (thread_is_taken(&job->images[i], i == 0, words, size))
+    if (one_is_taken(&job->images[i], i == 0, words, size))
       return true;
   return false;
 }
