@@ -13,6 +13,7 @@ import { delay } from "@std/async/delay";
 import { type Job, launch, restart } from "../mod.ts";
 import { fileWorkloads } from "./programs_files_table.ts";
 import { type Workload, workloads } from "./programs_table.ts";
+import { treeWorkloads } from "./programs_trees_table.ts";
 
 const ORDINARY_ID = 1000;
 const MOMENTS = 3;
@@ -165,7 +166,7 @@ async function tryWorkload(
 
 async function runAll(user: string, seed: number, only: string | undefined): Promise<number[]> {
   let passed = 0, failed = 0;
-  for (const [index, workload] of [...workloads, ...fileWorkloads].entries()) {
+  for (const [index, workload] of [...workloads, ...fileWorkloads, ...treeWorkloads].entries()) {
     if (only !== undefined && workload.name !== only) continue;
     const missing = await whyNot(workload);
     if (missing) {
