@@ -50,11 +50,13 @@ export class Terminal implements AsyncDisposable {
 
   /** Until these words have been shown, after what was waited for before. */
   async shows(words: string): Promise<void> {
-    await eventually(`${words} in ${JSON.stringify(this.output.text)}`, () => {
+    await eventually(words, () => {
       const at = this.output.text.indexOf(words, this.#seen);
       if (at < 0) return false;
       this.#seen = at + words.length;
       return true;
+    }).catch((error) => {
+      throw new Error(`${error.message}\n${JSON.stringify(this.output.text)}`);
     });
   }
 

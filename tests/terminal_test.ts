@@ -139,6 +139,40 @@ for (const as of everyone) {
     },
   );
 
+  testUnless(
+    terminalObstacle,
+    `restart() is a job of a shell: Ctrl-Z, fg and Ctrl-C do what they do, as ${as}`,
+    async () => {
+      await using dir = await TempDir.make();
+      const options = { cwd: dir.path, as };
+      const shell = "PS1='$ ' exec bash --norc --noediting -i";
+      {
+        await using first = new Terminal(shell, options);
+        await first.type(`${underCkpt(built("tests/fd_terminal"))}\r`);
+        await first.shows("READY");
+        await saveAndKill(first, "fd_terminal");
+      }
+      await using again = new Terminal(shell, options);
+      await again.type(`${built("restart")} ckpt/job\r`);
+      await again.process("fd_terminal");
+      await again.type("\x1a");
+      await again.shows("Stopped");
+      await again.type("fg\r");
+      await again.shows("restart ckpt/job");
+      await again.type("go\r");
+      await again.shows("EXIT-SUCCESS");
+      await again.type(`${built("restart")} ckpt/job\r`);
+      await again.process("fd_terminal");
+      await again.type("\x03");
+      await again.shows("^C");
+      await again.shows("$ ");
+      await again.type("echo ended with $?\r");
+      await again.shows("ended with 130");
+      await again.type("exit\r");
+      await again.end();
+    },
+  );
+
   for (const { program, command, name = basename(program), before, after, text } of rows) {
     testUnless(
       terminalObstacle || !await isInstalled(program) && `${program} is not installed`,
