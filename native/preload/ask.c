@@ -211,6 +211,12 @@ static void let_go_of_ended(const struct checkpoint *c, struct member *member) {
   member->stage = STAGE_ENDED;
 }
 
+/* It may have stopped because a signal of its own has come, which it gets all the same. */
+static int signal_on_the_way(const siginfo_t *info) {
+  bool is_event = info->si_status >> 8;
+  return is_event ? 0 : info->si_status & 0x7f;
+}
+
 static long hold(struct checkpoint *c, struct member *member, bool give_up) {
   siginfo_t info;
   memset(&info, 0, sizeof info);
@@ -236,7 +242,7 @@ static long hold(struct checkpoint *c, struct member *member, bool give_up) {
   } else {
     member->stage = STAGE_NEW;
   }
-  sys(SYS_(ptrace), PTRACE_DETACH, member->tid, 0, 0);
+  sys(SYS_(ptrace), PTRACE_DETACH, member->tid, 0, signal_on_the_way(&info));
   return result;
 }
 
