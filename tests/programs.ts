@@ -13,6 +13,8 @@ import { delay } from "@std/async/delay";
 import { type Job, launch, restart } from "../mod.ts";
 import { fileWorkloads } from "./programs_files_table.ts";
 import { type Workload, workloads } from "./programs_table.ts";
+import { installMissing, missingOf } from "./programs_install.ts";
+import { threadedWorkloads } from "./programs_threads.ts";
 import { treeWorkloads } from "./programs_trees_table.ts";
 
 const ORDINARY_ID = 1000;
@@ -37,23 +39,6 @@ async function sh(command: string, cwd: string): Promise<void> {
     stdin: "null",
   }).output();
   if (!success) throw new Error(`"${command}" failed: ${new TextDecoder().decode(stderr).trim()}`);
-}
-
-async function isInstalled(program: string): Promise<boolean> {
-  return (await new Deno.Command("sh", { args: ["-c", `command -v ${program}`] }).output()).success;
-}
-
-/** Installs what a workload needs; gives the reason when that cannot be. */
-async function whyNot({ needs }: Workload): Promise<string | undefined> {
-  for (const [program, debianPackage] of Object.entries(needs)) {
-    if (await isInstalled(program)) continue;
-    if (Deno.uid() !== 0) return `${program} is not installed`;
-    await new Deno.Command("apt-get", {
-      args: ["install", "-y", "-q", "--no-install-recommends", debianPackage],
-      env: { DEBIAN_FRONTEND: "noninteractive" },
-    }).output();
-    if (!await isInstalled(program)) return `${debianPackage} cannot be installed`;
-  }
 }
 
 async function makeInputs(workload: Workload, input: string): Promise<void> {
@@ -146,6 +131,7 @@ async function tryWorkload(
   const start = performance.now();
   await sh(`exec ${workload.command} 2> err`, undisturbed);
   let seconds = (performance.now() - start) / 1000;
+  if (workload.compare) await sh(workload.compare, undisturbed);
   for (let attempt = 1;; attempt++) {
     const cwd = join(work, `disturbed-${attempt}`);
     await Deno.mkdir(cwd);
@@ -157,6 +143,7 @@ async function tryWorkload(
       seconds *= 0.6;
       continue;
     }
+    if (workload.compare) await sh(workload.compare, cwd);
     const found = await difference(undisturbed, cwd);
     if (found) throw new Error(found);
     const when = at.map((moment) => `${Math.round(moment * 100)} %`).join(", ");
@@ -166,11 +153,19 @@ async function tryWorkload(
 
 async function runAll(user: string, seed: number, only: string | undefined): Promise<number[]> {
   let passed = 0, failed = 0;
-  for (const [index, workload] of [...workloads, ...fileWorkloads, ...treeWorkloads].entries()) {
-    if (only !== undefined && workload.name !== only) continue;
-    const missing = await whyNot(workload);
-    if (missing) {
-      console.log(`skipped ${workload.name} as ${user}: ${missing}`);
+  const all = [...workloads, ...threadedWorkloads, ...fileWorkloads, ...treeWorkloads].map((
+    workload,
+    index,
+  ) => ({
+    workload,
+    index,
+  }))
+    .filter(({ workload }) => only === undefined || workload.name === only);
+  await installMissing(all.map(({ workload }) => workload.needs));
+  for (const { workload, index } of all) {
+    const missing = await missingOf(workload.needs);
+    if (missing.length > 0) {
+      console.log(`skipped ${workload.name} as ${user}: ${missing.join(", ")} missing`);
       continue;
     }
     const work = await Deno.makeTempDir({ prefix: "ckpt-programs-" });

@@ -3,18 +3,21 @@
  *
  * @module
  */
+import type { Needs } from "./programs_install.ts";
 
 /** One program. Its command runs in a fresh directory, and every file that it leaves there counts as output. */
 export interface Workload {
   name: string;
   /** Words for sh; inputs are under ../input. */
   command: string;
-  /** Executables that must exist, with the Debian package that brings each. */
-  needs: Record<string, string>;
+  /** What must be there to run it. */
+  needs: Needs;
   /** Input files: their text. */
   inputs?: Record<string, string>;
   /** A command for sh, run once in ../input. */
   prepare?: string;
+  /** A command for sh, run where it has ended: makes of its output what two runs must have in common. */
+  compare?: string;
   /** It changes files in place or deletes some, so nothing may run on past a checkpoint. */
   inPlace?: boolean;
 }
