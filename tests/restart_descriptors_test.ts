@@ -167,6 +167,23 @@ Deno.test("restart() gives the program its own files as 0-2 when it had files", 
   assertEquals(again.stdout.text, "");
 });
 
+for (const program of ["fd_socketpair", "fd_unix", "fd_in_flight", "fd_inet"]) {
+  Deno.test(`restart() of ${program} has nothing to warn of`, async () => {
+    await using dir = await TempDir.make();
+    await using first = Target.launch([built(`tests/${program}`)], {
+      dir: dir.join("ckpt"),
+      cwd: dir.path,
+    });
+    await first.waitFor("READY\n");
+    const image = await first.checkpoint();
+    await first.kill();
+    await using again = Target.restart(image);
+    await again.send("go\n");
+    await again.succeed();
+    assertEquals(again.stderr.text, "");
+  });
+}
+
 for (const kind of ["unix", "tcp"] as const) {
   Deno.test(`restart() breaks ${kind} connections to other processes, which checkpoint() leaves alone`, async () => {
     await using dir = await TempDir.make();

@@ -52,7 +52,16 @@ long add_option(struct looking *l, const struct ckpt_option *option) {
   return 0;
 }
 
+/* A stream has them, from the packets that it began with, and does not let them be set. */
+static bool is_for_datagrams(const struct ckpt_option *option) {
+  return option->level == IPPROTO_IP ? option->name == IP_MULTICAST_IF || option->name == IP_MULTICAST_TTL
+         : option->level == IPPROTO_IPV6
+             ? option->name == IPV6_MULTICAST_IF || option->name == IPV6_MULTICAST_HOPS
+             : false;
+}
+
 static long add_options(struct looking *l, uint32_t index) {
+  bool stream = get_number(l, SO_TYPE) == SOCK_STREAM;
   for (size_t i = 0; i < SOCKET_OPTIONS; i++) {
     struct ckpt_option option = {
         .socket = index, .level = socket_options[i].level, .name = socket_options[i].name};
@@ -60,7 +69,7 @@ static long add_options(struct looking *l, uint32_t index) {
     if (sys(SYS_(getsockopt), l->fd, option.level, option.name, option.value, &size) < 0 ||
         size != socket_options[i].size)
       continue; /* not one of this kind of socket, or of this kernel */
-    if (!is_own_choice(l, &option))
+    if (!is_own_choice(l, &option) || (stream && is_for_datagrams(&option)))
       continue;
     option.size = size;
     long result = add_option(l, &option);

@@ -129,7 +129,8 @@ static int make_connection(struct child *child, uint32_t first) {
   const struct ckpt_socket *b = other < image->descriptions_count ? socket_of(image, other) : NULL;
   const char *name = image_string(image, image->descriptions[first].name);
   int ends[2];
-  if (b && (b == a || !is_tcp(image, other, CKPT_SOCKET_CONNECTED) || child->descriptions[other] >= 0))
+  if (b && (b->peer != a->inode || b == a || !is_tcp(image, other, CKPT_SOCKET_CONNECTED) ||
+            child->descriptions[other] >= 0))
     return say_problem("%s: the image contradicts itself about its other end", name);
   bool first_serves = !b || shares_port(image, a);
   int result = !b ? connect_pair(a, a, KEEPS_NOTHING, ends)

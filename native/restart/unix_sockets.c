@@ -123,7 +123,8 @@ static int make_pair(struct child *child, uint32_t first) {
   const char *name = image_string(image, image->descriptions[first].name);
   bool named = a->flags & CKPT_SOCKET_BOUND || (b && b->flags & CKPT_SOCKET_BOUND);
   int ends[2];
-  if (b && (b == a || b->domain != AF_UNIX || b->type != a->type || child->descriptions[other] >= 0))
+  if (b && (b->peer != a->inode || b == a || b->domain != AF_UNIX || b->type != a->type ||
+            child->descriptions[other] >= 0))
     return say_problem("%s: the image contradicts itself about its other end", name);
   int result = named && a->type != SOCK_DGRAM
                    ? connect_named(child, a, b, ends)
