@@ -18,7 +18,7 @@ struct looking {
   uint32_t flags; /* O_*, with O_CLOEXEC */
   uint64_t pos;
   struct list order; /* uint32_t, the descriptions by their open files */
-  char *peeked;      /* room for what waits in sockets, once it is needed */
+  char *peeked;      /* room for what waits in sockets */
 };
 
 /* Which inode each description has: what narrows the search for its duplicates. */

@@ -199,8 +199,6 @@ long peek_packets(struct looking *l, const struct ckpt_socket *socket, size_t de
   if (socket->flags & CKPT_SOCKET_LISTENS ||
       (socket->type != SOCK_DGRAM && !(socket->flags & CKPT_SOCKET_CONNECTED)))
     return 0;
-  if (!l->peeked && !(l->peeked = arena_take(&l->c->arena, PEEK_MOST)))
-    return -ENOMEM;
   set_number(l, SO_PASSCRED, 1);
   set_number(l, PASS_SECURITY, 0);
   set_number(l, PASS_PIDFD, 0);

@@ -180,7 +180,10 @@ static long find_peers(struct looking *l, const struct list *inodes) {
 }
 
 long describe_sockets(struct looking *l, struct list *inodes) {
-  long result = peek_unix(l, inodes);
+  if (l->c->sockets.count == 0)
+    return 0;
+  l->peeked = arena_take(&l->c->arena, PEEK_MOST);
+  long result = l->peeked ? peek_unix(l, inodes) : -ENOMEM;
   if (result == 0)
     result = find_peers(l, inodes);
   for (size_t i = 0; i < l->c->descriptions.count && result == 0; i++) {

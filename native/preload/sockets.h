@@ -4,7 +4,7 @@
 
 #include "describe.h"
 
-enum { PEEK_MOST = 1 << 20 }; /* the size of l->peeked, once there is one */
+enum { PEEK_MOST = 1 << 20 }; /* the size of l->peeked */
 
 /* An option of SOL_SOCKET, 0 where there is none such. */
 int get_number(const struct looking *l, int name);

@@ -13,7 +13,7 @@
 #include "core/text.h"
 #include "sockets.h"
 
-enum { A_LOT = 1 << 30, LOOK = 64 << 10 };
+enum { A_LOT = 1 << 30, LOOK = 64 << 10, WAIT_MS = 1000 };
 
 long tcp_ask(int fd, struct tcp_info *info) {
   socklen_t size = sizeof *info;
@@ -25,6 +25,75 @@ bool tcp_has_said_end(uint32_t state) {
   enum { FIN_WAIT1 = 4, FIN_WAIT2, TIME_WAIT, LAST_ACK = 9, CLOSING = 11 };
   return state == FIN_WAIT1 || state == FIN_WAIT2 || state == TIME_WAIT || state == TCP_STATE_CLOSE ||
          state == LAST_ACK || state == CLOSING;
+}
+
+/* ---- What is on its way ------------------------------------------------------------------------------- */
+
+static int count(int fd, unsigned long what) {
+  int n = 0;
+  return sys(SYS_(ioctl), fd, what, &n) < 0 ? 0 : n;
+}
+
+/* The sender waits for more to send at once, or was told to. */
+static void push(int from) {
+  int yes = 1, before = 0;
+  socklen_t size = sizeof before;
+  if (sys(SYS_(getsockopt), from, IPPROTO_TCP, TCP_NODELAY, &before, &size) < 0)
+    return;
+  sys(SYS_(setsockopt), from, IPPROTO_TCP, TCP_NODELAY, &yes, sizeof yes);
+  sys(SYS_(setsockopt), from, IPPROTO_TCP, TCP_NODELAY, &before, sizeof before);
+}
+
+/* The receiver has no room. SO_RCVLOWAT makes some, as if by itself, when the program has not set the size; a
+ * look at what waits then tells the sender. */
+static void make_room(struct looking *l) {
+  int before = get_number(l, SO_RCVLOWAT), locked = get_number(l, 72 /* SO_BUF_LOCK */) & 2;
+  int size = get_number(l, SO_RCVBUF), from = get_number(l, SO_PEEK_OFF), seen;
+  if (locked)
+    set_number(l, SO_RCVBUF, A_LOT);
+  set_number(l, SO_RCVLOWAT, A_LOT);
+  set_number(l, SO_PEEK_OFF, -1);
+  do {
+    seen = count(l->fd, SIOCINQ);
+    sys(SYS_(recvfrom), l->fd, l->peeked, LOOK, MSG_PEEK | MSG_DONTWAIT, NULL, NULL);
+  } while (count(l->fd, SIOCINQ) > seen);
+  set_number(l, SO_PEEK_OFF, from);
+  set_number(l, SO_RCVLOWAT, before);
+  if (locked)
+    set_number(l, SO_RCVBUF, size / 2);
+}
+
+/* How many bytes have been sent and are not here. */
+static int64_t on_its_way(const struct looking *l, int from) {
+  struct tcp_info here, there;
+  if (tcp_ask(l->fd, &here) < 0 || tcp_ask(from, &there) < 0)
+    return -1;
+  return (int64_t)(there.tcpi_bytes_sent - there.tcpi_bytes_retrans - here.tcpi_bytes_received);
+}
+
+/* Another CPU may be about to bring it. */
+static void wait_for(const struct looking *l, int64_t bytes) {
+  struct pollfd poller = {.fd = l->fd, .events = POLLIN};
+  int before = get_number(l, SO_RCVLOWAT);
+  set_number(l, SO_RCVLOWAT, count(l->fd, SIOCINQ) + (int)bytes);
+  sys(SYS_(poll), &poller, 1, WAIT_MS);
+  set_number(l, SO_RCVLOWAT, before);
+}
+
+/* What the other end has written and not yet sent cannot be read, but it can be made to arrive. */
+static long let_arrive(struct looking *l, int from) {
+  if (count(from, SIOCOUTQNSD) > 0)
+    push(from);
+  if (count(from, SIOCOUTQNSD) > 0)
+    make_room(l);
+  int64_t missing = on_its_way(l, from);
+  if (missing > 0 && count(from, SIOCOUTQNSD) == 0) {
+    wait_for(l, missing);
+    missing = on_its_way(l, from);
+  }
+  if (missing > 0 || count(from, SIOCOUTQNSD) > 0)
+    return refuse(l, "a TCP socket that the program has written more to than it takes");
+  return 0;
 }
 
 /* ---- The other end ------------------------------------------------------------------------------------ */
@@ -94,6 +163,20 @@ static bool find_turn(const struct checkpoint *c, struct ckpt_socket *socket) {
   return true;
 }
 
+static bool is_local(const struct ckpt_socket *socket) {
+  struct place here = place_of(socket->address), there = place_of(socket->peer_address);
+  return is_tcp_end(socket) && memcmp(here.host, there.host, sizeof here.host) == 0;
+}
+
+/* The program may have closed the other end, and the rest of what that had written, with its end, has found
+ * no room yet. */
+static void find_end(struct looking *l, struct ckpt_socket *socket) {
+  struct pollfd poller = {.fd = l->fd, .events = POLLRDHUP};
+  make_room(l);
+  if (sys(SYS_(poll), &poller, 1, 0) == 1 && poller.revents & POLLRDHUP)
+    socket->shutdown |= 1;
+}
+
 long find_tcp_peer(struct looking *l, struct ckpt_socket *socket) {
   struct ckpt_socket *sockets = l->c->sockets.entries;
   struct tcp_info info;
@@ -107,10 +190,13 @@ long find_tcp_peer(struct looking *l, struct ckpt_socket *socket) {
       socket->peer = sockets[i].inode;
       return 0;
     }
-  if (is_tcp_end(socket) && !(socket->shutdown & 1) && find_turn(l->c, socket)) {
-    bool sent = tcp_ask(l->fd, &info) < 0 || info.tcpi_bytes_sent || info.tcpi_notsent_bytes;
+  bool silent = tcp_ask(l->fd, &info) >= 0 && info.tcpi_bytes_received == 0;
+  if (is_tcp_end(socket) && silent && find_turn(l->c, socket)) {
+    bool sent = info.tcpi_bytes_sent || info.tcpi_notsent_bytes;
     return sent ? refuse(l, "a TCP socket that waits to be accepted by the program, with data in it") : 0;
   }
+  if (!(socket->shutdown & 1) && is_local(socket) && count(l->fd, SIOCINQ) > 0)
+    find_end(l, socket);
   /* What the other side has ended can come to its end; all else is torn. */
   if (!(socket->shutdown & 1))
     socket->flags |= CKPT_SOCKET_RESET;
@@ -118,51 +204,6 @@ long find_tcp_peer(struct looking *l, struct ckpt_socket *socket) {
 }
 
 /* ---- What waits --------------------------------------------------------------------------------------- */
-
-static int count(int fd, unsigned long what) {
-  int n = 0;
-  return sys(SYS_(ioctl), fd, what, &n) < 0 ? 0 : n;
-}
-
-/* The sender waits for more to send at once, or was told to. */
-static void push(int from) {
-  int yes = 1, before = 0;
-  socklen_t size = sizeof before;
-  if (sys(SYS_(getsockopt), from, IPPROTO_TCP, TCP_NODELAY, &before, &size) < 0)
-    return;
-  sys(SYS_(setsockopt), from, IPPROTO_TCP, TCP_NODELAY, &yes, sizeof yes);
-  sys(SYS_(setsockopt), from, IPPROTO_TCP, TCP_NODELAY, &before, sizeof before);
-}
-
-/* The receiver has no room. SO_RCVLOWAT makes some, as if by itself, when the program has not set the size; a
- * look at what waits then tells the sender. */
-static void make_room(struct looking *l, int from) {
-  int before = get_number(l, SO_RCVLOWAT), locked = get_number(l, 72 /* SO_BUF_LOCK */) & 2;
-  int size = get_number(l, SO_RCVBUF), left;
-  if (locked)
-    set_number(l, SO_RCVBUF, A_LOT);
-  set_number(l, SO_RCVLOWAT, A_LOT);
-  do {
-    left = count(from, SIOCOUTQNSD);
-    sys(SYS_(recvfrom), l->fd, l->peeked, LOOK, MSG_PEEK | MSG_DONTWAIT, NULL, NULL);
-  } while (count(from, SIOCOUTQNSD) < left);
-  set_number(l, SO_RCVLOWAT, before);
-  if (locked)
-    set_number(l, SO_RCVBUF, size / 2);
-}
-
-/* What the other end has written and not yet sent cannot be read, but it can be made to arrive. */
-static long let_arrive(struct looking *l, int from) {
-  struct tcp_info here, there;
-  if (count(from, SIOCOUTQNSD) > 0)
-    push(from);
-  if (count(from, SIOCOUTQNSD) > 0)
-    make_room(l, from);
-  if (tcp_ask(l->fd, &here) < 0 || tcp_ask(from, &there) < 0 || count(from, SIOCOUTQNSD) > 0 ||
-      here.tcpi_bytes_received < there.tcpi_bytes_sent - there.tcpi_bytes_retrans)
-    return refuse(l, "a TCP socket that the program has written more to than it takes");
-  return 0;
-}
 
 static long peek_stream(struct looking *l, size_t description) {
   struct list packets = {0};
@@ -187,8 +228,6 @@ long peek_tcp(struct looking *l, const struct ckpt_socket *socket, size_t descri
     return 0;
   if (other >= 0 && sys(SYS_(poll), &poller, 1, 0) == 1 && poller.revents & POLLPRI)
     return refuse(l, "a TCP socket with urgent data in it");
-  if (!l->peeked && !(l->peeked = arena_take(&l->c->arena, PEEK_MOST)))
-    return -ENOMEM;
   long result = other >= 0 ? let_arrive(l, other) : 0;
   return result < 0 || count(l->fd, SIOCINQ) <= 0 ? result : peek_stream(l, description);
 }

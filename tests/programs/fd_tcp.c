@@ -132,6 +132,9 @@ int main(void) {
   CHECK(shutdown(over.client, SHUT_WR) == 0 && shutdown(over.server, SHUT_WR) == 0);
   put(left.server, "left", 4);
   CHECK(close(left.server) == 0);
+  struct pair cut = pair(listens, four);
+  size_t more = flood(cut.server);
+  CHECK(close(cut.server) == 0);
   int waiting = connected(listens, four);
   ready();
   wait_for_go();
@@ -171,6 +174,8 @@ int main(void) {
   expect(over.client, "", 0);
   expect(left.client, "left", 4);
   expect(left.client, "", 0);
+  expect(cut.client, block, more);
+  expect(cut.client, "", 0);
   struct pair late = {.client = waiting, .server = accept(listens, NULL, NULL)};
   expect_connection(late);
   expect_connection(pair(listens, four));
