@@ -1,6 +1,6 @@
-/* What waits to be read from a unix socket, and which descriptors are in flight in it: all of it is peeked,
- * nothing is consumed. A look at descriptors in flight makes duplicates of them in this process. They are
- * described like the program's own, and closed when the image is written. */
+/* What waits to be read from a unix or UDP socket, and which descriptors are in flight in it: all of it is
+ * peeked, nothing is consumed. A look at descriptors in flight makes duplicates of them in this process. They
+ * are described like the program's own, and closed when the image is written. */
 #include <errno.h>
 #include <fcntl.h>
 #include <string.h>

@@ -2,6 +2,7 @@
 #include "sockets.h"
 
 #include <errno.h>
+#include <poll.h>
 #include <sys/socket.h>
 
 #include "core/sys.h"
@@ -154,12 +155,24 @@ static int descriptor_of(const struct list *inodes, uint64_t inode) {
   return -1;
 }
 
+/* A look at one that has an error to tell would take that away; and what UDP_GRO has put together does not
+ * come in one piece again. */
+static bool keeps_datagrams(const struct looking *l, const struct ckpt_socket *socket) {
+  struct pollfd poller = {.fd = l->fd};
+  int joins = 0;
+  socklen_t size = sizeof joins;
+  sys(SYS_(getsockopt), l->fd, IPPROTO_UDP, CKPT_UDP_GRO, &joins, &size);
+  return socket->domain != AF_UNIX && socket->type == SOCK_DGRAM && socket->flags & CKPT_SOCKET_BOUND &&
+         !joins && sys(SYS_(poll), &poller, 1, 0) == 0;
+}
+
 /* What is in flight may be sockets, with more in flight: the lists grow meanwhile. */
-static long peek_unix(struct looking *l, struct list *inodes) {
+static long peek_first(struct looking *l, struct list *inodes) {
   for (size_t i = 0; i < l->c->descriptions.count; i++) {
     const struct ckpt_socket *socket = turn_to(l, inodes, i);
     bool here = carries_shared(l->c, ((const struct ckpt_description *)l->c->descriptions.entries)[i].shared);
-    long result = here && socket && socket->domain == AF_UNIX ? peek_packets(l, socket, i, inodes) : 0;
+    bool peeks = here && socket && (socket->domain == AF_UNIX || keeps_datagrams(l, socket));
+    long result = peeks ? peek_packets(l, socket, i, inodes) : 0;
     if (result < 0)
       return result;
   }
@@ -183,7 +196,7 @@ long describe_sockets(struct looking *l, struct list *inodes) {
   if (l->c->sockets.count == 0)
     return 0;
   l->peeked = arena_take(&l->c->arena, PEEK_MOST);
-  long result = l->peeked ? peek_unix(l, inodes) : -ENOMEM;
+  long result = l->peeked ? peek_first(l, inodes) : -ENOMEM;
   if (result == 0)
     result = find_peers(l, inodes);
   for (size_t i = 0; i < l->c->descriptions.count && result == 0; i++) {

@@ -24,6 +24,9 @@ socklen_t inet_loopback(union address *address, int domain);
 /* The address for people, in a buffer of the caller's of INET_WORDS bytes. */
 const char *inet_words(const union address *address, char *words);
 
+/* Sends what waited in a UDP socket to it again. */
+void udp_fill(const struct child *child, uint32_t index);
+
 /* Makes all TCP connections, what listens, and those that wait there to be accepted: 0 or -1. */
 int tcp_make_all(struct child *child);
 /* Before and after a connection is filled with this many bytes: 0, or -1 with a problem said. */

@@ -187,8 +187,12 @@ static int fill(const struct child *child, uint32_t index) {
   const struct ckpt_description *d = &child->image->descriptions[index];
   const struct ckpt_socket *socket = &child->image->sockets[d->a];
   const uint8_t *at = child->image->blob + d->data, *last = at + d->data_size;
-  bool tcp = d->kind == CKPT_DESC_SOCKET;
+  bool tcp = d->kind == CKPT_DESC_SOCKET && socket->type == SOCK_STREAM;
   int other = child->others[index], result = 0;
+  if (d->kind == CKPT_DESC_SOCKET && !tcp) {
+    udp_fill(child, index);
+    return 0;
+  }
   if (d->data_size == 0 || (tcp && other < 0))
     return 0;
   if (tcp)

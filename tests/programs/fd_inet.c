@@ -33,6 +33,22 @@ static int option(int fd, int level, int name) {
   return value;
 }
 
+static struct sockaddr_in address_of(int fd) {
+  struct sockaddr_in address;
+  socklen_t size = sizeof address;
+  CHECK(getsockname(fd, (struct sockaddr *)&address, &size) == 0);
+  return address;
+}
+
+static void expect_datagram(int fd, const char *words, struct sockaddr_in sender) {
+  struct sockaddr_in from;
+  socklen_t size = sizeof from;
+  char got[10];
+  ssize_t n = recvfrom(fd, got, sizeof got, MSG_DONTWAIT, (struct sockaddr *)&from, &size);
+  CHECK(n == (ssize_t)strlen(words) && memcmp(got, words, (size_t)n) == 0);
+  CHECK(from.sin_port == sender.sin_port && from.sin_addr.s_addr == sender.sin_addr.s_addr);
+}
+
 static int connect_to(struct sockaddr_in address) {
   int fd = socket(AF_INET, SOCK_STREAM, 0);
   CHECK(fd >= 0 && connect(fd, (struct sockaddr *)&address, sizeof address) == 0);
@@ -148,6 +164,11 @@ int main(void) {
   for (int i = 0; i < TCP_OPTIONS; i++)
     before[i] = option(optional, tcp_options[i].level, tcp_options[i].name);
   int hears = member(&group), hears_six = member_six(&group_six);
+  int stray = socket(AF_INET, SOCK_DGRAM, 0);
+  struct sockaddr_in strayed = bind_somewhere(stray), sent = address_of(sender);
+  CHECK(send(sender, "waits", 5, 0) == 5);
+  CHECK(sendto(stray, "strayed", 7, 0, (struct sockaddr *)&receiver, sizeof receiver) == 7 &&
+        close(stray) == 0);
   ready();
   wait_for_go();
 
@@ -158,6 +179,8 @@ int main(void) {
   CHECK(epoll_wait(set, &got, 1, 5000) == 1 && got.data.u64 == 1);
   int accepted = accept(listener, NULL, NULL);
   CHECK(accepted >= 0 && write(again, "x", 1) == 1 && read(accepted, &byte, 1) == 1 && byte == 'x');
+  expect_datagram(udp, "waits", sent);
+  expect_datagram(udp, "strayed", strayed);
   CHECK(send(sender, "d", 1, 0) == 1 && recv(udp, &byte, 1, 0) == 1 && byte == 'd');
   expect_options(optional, before);
   expect_heard(hears, &group);
