@@ -1,4 +1,6 @@
-/* System V, whose objects belong to the machine and not to an image. See undisturbed.h. */
+/* System V and message queues, whose objects belong to the machine and not to an image. See undisturbed.h. */
+#include <fcntl.h>
+#include <mqueue.h>
 #include <sys/ipc.h>
 #include <sys/msg.h>
 #include <sys/sem.h>
@@ -74,7 +76,68 @@ static void wake_semop(void) {
   CHECK(semop(set_of_one, &up, 1) == 0);
 }
 
+static mqd_t empty_queue, full_queue, silent_queue;
+
+static mqd_t open_queue(const char *what) {
+  struct mq_attr attributes = {.mq_maxmsg = 1, .mq_msgsize = 8};
+  char name[64];
+  snprintf(name, sizeof name, "/ckpt-%s-%d", what, getpid());
+  mqd_t made = mq_open(name, O_RDWR | O_CREAT | O_EXCL | O_CLOEXEC, 0600, &attributes);
+  CHECK(made >= 0);
+  return made;
+}
+
+static void close_queue(const char *what, mqd_t mq) {
+  char name[64];
+  snprintf(name, sizeof name, "/ckpt-%s-%d", what, getpid());
+  CHECK(mq_unlink(name) == 0 && mq_close(mq) == 0);
+}
+
+static void prepare_mq_receive(void) {
+  empty_queue = open_queue("receive");
+}
+
+static void block_mq_receive(void) {
+  char got[8];
+  CHECK(mq_receive(empty_queue, got, sizeof got, NULL) == 2);
+  close_queue("receive", empty_queue);
+}
+
+static void wake_mq_receive(void) {
+  CHECK(mq_send(empty_queue, "hi", 2, 1) == 0);
+}
+
+static void prepare_mq_send(void) {
+  full_queue = open_queue("send");
+  CHECK(mq_send(full_queue, "1", 1, 1) == 0);
+}
+
+static void block_mq_send(void) {
+  CHECK(mq_send(full_queue, "2", 1, 1) == 0);
+  close_queue("send", full_queue);
+}
+
+static void wake_mq_send(void) {
+  char got[8];
+  CHECK(mq_receive(full_queue, got, sizeof got, NULL) == 1);
+}
+
+static void prepare_mq_timed(void) {
+  silent_queue = open_queue("timed");
+}
+
+static void block_mq_timed(void) {
+  struct timespec until = after(CLOCK_REALTIME);
+  char got[8];
+  CHECK(mq_timedreceive(silent_queue, got, sizeof got, NULL, &until) == -1 && errno == ETIMEDOUT);
+  close_queue("timed", silent_queue);
+  errno = UNTOUCHED;
+}
+
 static struct row rows[] = {
+    {.name = "mq_receive", .prepare = prepare_mq_receive, .block = block_mq_receive, .wake = wake_mq_receive},
+    {.name = "mq_send", .prepare = prepare_mq_send, .block = block_mq_send, .wake = wake_mq_send},
+    {.name = "mq_timedreceive", .kind = OF_DAY, .prepare = prepare_mq_timed, .block = block_mq_timed},
     {.name = "msgrcv", .outside = true, .prepare = prepare_queue, .block = block_msgrcv, .wake = wake_msgrcv},
     {.name = "msgsnd",
      .outside = true,
