@@ -14,6 +14,10 @@ roundtrips([
     program: "tree_shared",
     endsForGood: true,
   },
+  {
+    does: "brings back once what waits in a pipe that many processes can read",
+    program: "tree_pipe",
+  },
 ]);
 
 Deno.test("Job.kill() ends a program with all of its descendants", async () => {

@@ -116,20 +116,26 @@ static void move_rights(struct image *merged, const struct ckpt_description *d, 
   }
 }
 
+/* Of those that share a description, one has saved what waits in it. */
+static void take_contents(struct ckpt_description *known, const struct ckpt_description *d) {
+  if (d->data_size)
+    *known = *d;
+}
+
 static int add_image(struct image *merged, const struct image *image, struct merge_map *map,
                      uint32_t *shared) {
   struct starts at = {0};
-  uint32_t first = merged->descriptions_count;
   if (append_parts(merged, image, &at) < 0 || add_files(merged, image, &at, map->files) < 0)
     return -1;
   move_parts(merged, &at);
   for (uint32_t i = 0; i < image->descriptions_count; i++) {
     struct ckpt_description d = image->descriptions[i];
+    move_description(&d, &at, map->files);
     if (d.shared && shared[d.shared]) {
       map->descriptions[i] = shared[d.shared] - 1;
+      take_contents(&merged->descriptions[map->descriptions[i]], &d);
       continue;
     }
-    move_description(&d, &at, map->files);
     int64_t index = append(&merged->descriptions, &merged->descriptions_count, &d, 1, sizeof d);
     if (index < 0)
       return -1;
@@ -137,8 +143,10 @@ static int add_image(struct image *merged, const struct image *image, struct mer
     if (d.shared)
       shared[d.shared] = (uint32_t)index + 1;
   }
-  for (uint32_t i = first; i < merged->descriptions_count; i++)
-    if (is_socket(&merged->descriptions[i]))
+  /* Whose contents are this image's lies behind those of the others. */
+  for (uint32_t i = 0; i < merged->descriptions_count; i++)
+    if (is_socket(&merged->descriptions[i]) && merged->descriptions[i].data_size &&
+        merged->descriptions[i].data >= (uint64_t)at.blob)
       move_rights(merged, &merged->descriptions[i], map->descriptions);
   return 0;
 }
