@@ -29,6 +29,10 @@ async function refused(command: string[], words: RegExp, env: Record<string, str
   await target.succeed();
 }
 
+Deno.test("checkpoint() refuses asynchronous input and output by name, and disturbs no wait for it", async () => {
+  await refused([built("tests/aio_wait")], /memory at .*aio/);
+});
+
 Deno.test("checkpoint() refuses a thread that cannot be stopped, by its name, and lets the program go on", async () => {
   await refused(
     [built("tests/threads_stubborn")],

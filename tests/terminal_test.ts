@@ -1,7 +1,7 @@
 import { assertEquals, assertStringIncludes } from "@std/assert";
 import { basename } from "@std/path";
-import { everyone, type Who } from "./target.ts";
-import { built, isInstalled, TempDir, testUnless } from "./support.ts";
+import { asUser, everyone, type Who } from "./target.ts";
+import { built, eventually, isInstalled, run, TempDir, testUnless } from "./support.ts";
 import { saveAndKill, Terminal, terminalObstacle, underCkpt } from "./terminal.ts";
 
 interface Session {
@@ -192,4 +192,29 @@ for (const as of everyone) {
 
 function lines(all: string[]): string {
   return all.map((line) => `${line}\n`).join("");
+}
+
+for (const as of everyone) {
+  testUnless(
+    terminalObstacle,
+    `checkpoint() disturbs no read of a terminal (${as})`,
+    async () => {
+      await using dir = await TempDir.make();
+      await using terminal = new Terminal(underCkpt(built("tests/fd_terminal")), {
+        cwd: dir.path,
+        as,
+      });
+      await terminal.shows("READY");
+      const pid = await terminal.process("fd_terminal");
+      for (let number = 1; number <= 6; number++) {
+        const image = dir.join(`ckpt/job/00000${number}.ckpt`);
+        if (number % 2) Deno.kill(pid, "SIGUSR2");
+        else await run([...asUser(as), built("ckpt"), "save", String(pid)], { cwd: dir.path });
+        await eventually(image, () => Deno.stat(image).then(() => true, () => false));
+        await terminal.process("fd_terminal");
+      }
+      await terminal.type("on\r");
+      await terminal.shows("EXIT-SUCCESS");
+    },
+  );
 }
