@@ -66,7 +66,7 @@ done
   {
     name: "make -j2",
     command: "sh -c 'cp -r ../input/native ../input/Makefile . && " +
-      "make -j2 OPTIMIZE=-O2 build/restart build/libckpt.so | sort > out'",
+      "exec make -s -j2 OPTIMIZE=-O2 V=1 build/restart build/libckpt.so'",
     needs: { gcc: "gcc", make: "make" },
     inPlace: true,
     prepare: `cp -r ${project}/native ${project}/Makefile . && sed -i /^include/d Makefile`,
