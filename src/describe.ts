@@ -4,6 +4,7 @@ import { describeDescriptors } from "./describe_descriptors.ts";
 import { FILE, FileFlag, NoteType } from "./format.ts";
 import { REGION, RegionFlag, RegionKind, THREAD } from "./format.ts";
 import { nameOf } from "./kind_name.ts";
+import { inheritedRanges } from "./inherited.ts";
 import { groupMemory } from "./memory_groups.ts";
 import { text } from "./notes.ts";
 import type { ImageFile, ProcessImage, Region, Thread } from "./process_image.ts";
@@ -64,16 +65,25 @@ function describeRegions(core: Core, files: ImageFile[]): Region[] {
       path: region.file ? files[region.file - 1]!.path : "",
       offset: region.offset,
       stored: 0,
+      inherited: 0,
     };
   });
-  // Both are in the order of addresses.
-  let i = 0;
-  for (const header of core.programHeaders) {
-    if (header.type !== PT_LOAD) continue;
-    while (i < regions.length && regions[i]!.end <= header.address) i++;
-    if (i < regions.length && regions[i]!.start <= header.address) {
-      regions[i]!.stored += Number(header.fileSize);
-    }
-  }
+  const loads = core.programHeaders.filter(({ type }) => type === PT_LOAD);
+  addUp(regions, loads.map(({ address, fileSize }) => [address, fileSize]), "stored");
+  const inherited = inheritedRanges(core);
+  addUp(regions, inherited.map(({ start, end }) => [start, end - start]), "inherited");
   return regions;
+}
+
+/** Adds pieces of memory, address and size, to their regions: both are in the order of addresses. */
+function addUp(
+  regions: Region[],
+  pieces: readonly [bigint, bigint][],
+  field: "stored" | "inherited",
+): void {
+  let i = 0;
+  for (const [address, size] of pieces) {
+    while (i < regions.length && regions[i]!.end <= address) i++;
+    if (i < regions.length && regions[i]!.start <= address) regions[i]![field] += Number(size);
+  }
 }

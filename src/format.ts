@@ -36,6 +36,7 @@ export const NoteType = {
   CHILDREN: 0x434b001f,
   INOTIFY: 0x434b0017,
   TERMINALS: 0x434b0018,
+  INHERITED: 0x434b0019,
 } as const;
 
 /** enum ckpt_region_kind. */

@@ -3,6 +3,7 @@ import { carriedProblems, carriedSize } from "./carried.ts";
 import { asImageError, Core } from "./core.ts";
 import { describeProcess } from "./describe.ts";
 import { ImageError } from "./errors.ts";
+import { inheritedProblems } from "./inherited.ts";
 import { imageNames, syncLatest } from "./job_directory.ts";
 import type { ProcessImage } from "./process_image.ts";
 
@@ -135,9 +136,12 @@ export class Image {
    */
   async verify(): Promise<void> {
     const problems: string[] = [];
-    for (const { path } of this.#cores) {
-      const core = await Core.read(path);
-      problems.push(...(await core.problems()).map((problem) => `${basename(path)}: ${problem}`));
+    const cores = await Promise.all(this.#cores.map(({ path }) => Core.read(path)));
+    for (const core of cores) {
+      problems.push(
+        ...(await core.problems()).map((problem) => `${basename(core.path)}: ${problem}`),
+      );
+      problems.push(...inheritedProblems(core, cores));
       problems.push(...await carriedProblems(core));
     }
     if (problems.length === 0) return;

@@ -11,8 +11,8 @@ const KINDS: [MemoryGroup["kind"], (region: Region, threads: readonly Thread[]) 
   ["thread stacks", (region, threads) => threads.some(({ stack }) => holds(region, stack))],
   [
     "reserved",
-    ({ stored, protection, flags }) =>
-      stored === 0 && (protection === "---" || flags.includes("noreserve")),
+    ({ stored, inherited, protection, flags }) =>
+      stored + inherited === 0 && (protection === "---" || flags.includes("noreserve")),
   ],
   ["anonymous", ({ kind }) => kind === "anonymous"],
   ["other", () => true],
@@ -24,10 +24,12 @@ export function groupMemory(regions: readonly Region[], threads: readonly Thread
   for (const region of regions) {
     const [kind] = KINDS.find(([, holds]) => holds(region, threads))!;
     const key = `${kind} ${region.path}`;
-    const group = groups.get(key) ?? { kind, path: region.path, regions: 0, size: 0, stored: 0 };
+    const none = { regions: 0, size: 0, stored: 0, inherited: 0 };
+    const group = groups.get(key) ?? { kind, path: region.path, ...none };
     group.regions++;
     group.size += Number(region.end - region.start);
     group.stored += region.stored;
+    group.inherited += region.inherited;
     groups.set(key, group);
   }
   const place = ({ kind }: MemoryGroup) => KINDS.findIndex(([name]) => name === kind);

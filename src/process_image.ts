@@ -14,8 +14,10 @@ export interface Region {
   path: string;
   /** Where in that file it begins, in bytes. */
   offset: bigint;
-  /** Bytes of it that the image holds; the rest is zeros, or the file's. */
+  /** Bytes of it that the process's core holds; the rest is inherited, or zeros, or the file's. */
   stored: number;
+  /** Bytes of it that the core of its parent holds, or of its: they are shared since a fork. */
+  inherited: number;
 }
 
 /** Regions of one kind, taken together. */
@@ -38,8 +40,10 @@ export interface MemoryGroup {
   regions: number;
   /** Bytes of address space. */
   size: number;
-  /** Bytes that the image holds. */
+  /** Bytes that the process's core holds. */
   stored: number;
+  /** Bytes that the core of its parent holds. */
+  inherited: number;
 }
 
 /** An open descriptor. */
@@ -164,7 +168,7 @@ export interface ProcessImage {
   uid: number;
   /** Real group id. */
   gid: number;
-  /** Bytes of memory in the image. */
+  /** Bytes of memory in its core. */
   size: number;
   /** Its memory, by address. */
   regions: Region[];

@@ -59,6 +59,17 @@ export class CoreEditor {
     this.#view.setUint32(this.note(NoteType.CHECKSUMS) + 8 + chunk * 4, sum, true);
   }
 
+  /** Puts another range in the place of all that the process inherits from there on. */
+  inheritLast(start: bigint, end: bigint): void {
+    const note = this.note(NoteType.INHERITED);
+    let count = this.#view.getUint32(note, true);
+    const place = () => note + 8 + (count - 1) * 16;
+    while (count > 1 && this.#view.getBigUint64(place(), true) >= start) count--;
+    this.#view.setUint32(note, count, true);
+    this.#view.setBigUint64(place(), start, true);
+    this.#view.setBigUint64(place() + 8, end, true);
+  }
+
   /** Adds to a 64-bit field of the image note. */
   addToImage(field: string, value: bigint): void {
     const at = this.note(NoteType.IMAGE) + place(IMAGE, field);

@@ -149,6 +149,7 @@ Deno.test("groupMemory() takes regions of one kind together, the largest first",
     path: "",
     offset: 0n,
     stored: 0,
+    inherited: 0,
     ...of,
   });
   const groups = groupMemory([

@@ -57,9 +57,9 @@ struct ckpt_report {
   uint32_t version;
   uint32_t kind;
   int32_t error;     /* FAILED: negative errno */
-  uint64_t number;   /* DONE: as in 000001.ckpt */
+  uint64_t number;   /* DONE: as in 000001.ckpt; DESCRIBED: where its offers are (preload/inherit.h) */
   uint64_t bytes;    /* PROGRESS: memory written so far; DONE: size of the image */
-  uint64_t total;    /* PROGRESS: memory to write, at the most */
+  uint64_t total;    /* PROGRESS: memory to write, at the most; DESCRIBED: how many offers */
   uint64_t pause_ns; /* DONE: how long the program stood still */
   uint64_t total_ns; /* DONE: from the request to the image on disk */
   char text[4096];   /* DONE: path of the image; FAILED: what went wrong, in words */

@@ -9,10 +9,10 @@
  *   file_size
  *
  * A PT_LOAD is a run of pages: p_filesz bytes from this file; the rest of p_memsz reads as zeros in anonymous
- * memory, and as the mapped file's own contents in a region over a file.
- * Every byte of the file is covered: page 0 by prologue_crc (the padding must be zero), memory by the
- * checksums note, notes and program headers by notes_crc and phdrs_crc. The checksum is ckpt_checksum()
- * of core/checksum.h.
+ * memory, and as the mapped file's own contents in a region over a file. Pages in no PT_LOAD are in the core
+ * of the parent, or of its parent: the inherited note says which. Every byte of the file is covered: page 0
+ * by prologue_crc (the padding must be zero), memory by the checksums note, notes and program headers by
+ * notes_crc and phdrs_crc. The checksum is ckpt_checksum() of core/checksum.h.
  *
  * All numbers are little-endian. A note is either one struct, or a struct ckpt_array header followed by
  * entries of entry_size bytes. A reader takes the bytes it knows of a longer struct and reads missing ones
@@ -76,7 +76,11 @@ enum ckpt_note_type {
   CKPT_NOTE_CHILDREN = 0x434b001f,     /* struct ckpt_child [] */
   CKPT_NOTE_INOTIFY = 0x434b0017,      /* struct ckpt_inotify [] */
   CKPT_NOTE_TERMINALS = 0x434b0018,    /* struct ckpt_terminal [], in the order of the descriptors */
+  CKPT_NOTE_INHERITED = 0x434b0019,    /* struct ckpt_range []: pages that are those of the parent's core */
 };
+
+/* Pages of larger regions are never inherited: where a restart makes them there must be room for all. */
+#define CKPT_INHERIT_MOST (1ull << 40)
 
 /* An offset into the strings note. */
 typedef uint32_t ckpt_string;

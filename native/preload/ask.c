@@ -82,7 +82,8 @@ static long add_member(struct checkpoint *c, int32_t pid, int32_t parent) {
   struct member *member = list_add(&c->arena, &c->job->members, sizeof *member);
   if (!member)
     return -ENOMEM;
-  *member = (struct member){.pid = pid, .parent = parent, .socket = -1};
+  *member =
+      (struct member){.pid = pid, .parent = parent, .socket = -1, .offering = {.memory = -1, .pagemap = -1}};
   return 0;
 }
 

@@ -91,7 +91,7 @@ static void make_image_on_arena(void *argument) {
   struct checkpoint *c = argument;
   uint64_t pending = pending_signals();
   c->mem = -1;
-  c->job_fd = c->temp_fd = c->core_fd = -1;
+  c->job_fd = c->temp_fd = c->core_fd = c->parent.memory = c->parent.pagemap = -1;
   c->result = make_image(c);
   if (c->result < 0)
     store_abandon(c);
@@ -99,6 +99,7 @@ static void make_image_on_arena(void *argument) {
   take_locks_again(c);
   if (c->mem >= 0)
     sys(SYS_(close), c->mem);
+  offers_close(&c->parent);
   restore_limits(c);
   drop_signal(SIGXFSZ, pending);
   if (c->result == 0 && (c->request.flags & CKPT_REQUEST_KILL)) {

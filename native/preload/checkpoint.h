@@ -13,6 +13,15 @@
 #include "format/image.h"
 #include "state.h"
 
+/* What a process offers to its children: descriptors of its memory and its pagemap (-1: no offer), and the
+ * address and length of the list of what its core will hold. */
+struct offering {
+  int memory;
+  int pagemap;
+  uint64_t list;
+  uint64_t count;
+};
+
 struct checkpoint {
   struct arena arena;
   struct ckpt_request request;
@@ -36,6 +45,7 @@ struct checkpoint {
   struct job *job;        /* in the leader */
   struct order *order;    /* in every process of a job: the leader's last */
   struct list open_files; /* struct open_file, of all of them */
+  struct offering parent; /* what this process may inherit (inherit.h) */
   char *scratch;          /* SCRATCH bytes, when there is a job */
   uint64_t members_size;  /* of the other processes' cores */
   struct pollfd *polls;
@@ -54,6 +64,7 @@ struct checkpoint {
   struct list regions;      /* struct ckpt_region */
   struct list sources;      /* uint8_t, enum source (pages.h): where the region's pages come from */
   struct list guards;       /* struct ckpt_range */
+  struct list inherited;    /* struct ckpt_range */
   struct list descriptions; /* struct ckpt_description */
   struct list descriptors;  /* struct ckpt_descriptor */
   struct list in_flight;    /* struct ckpt_descriptor: peeked out of sockets, closed in the end */

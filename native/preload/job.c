@@ -41,6 +41,16 @@ static long fail_for(struct checkpoint *c, const struct member *member, long err
   return fail(c, error, "process %d (\"%s\"): %s", (int64_t)member->pid, name, words);
 }
 
+/* Without both there is nothing to look through. */
+static void described(struct member *member, const struct ckpt_report *report, struct passed *passed) {
+  member->stage = STAGE_DESCRIBED;
+  if (passed->fds[1] < 0)
+    return;
+  member->offering = (struct offering){
+      .memory = passed->fds[0], .pagemap = passed->fds[1], .list = report->number, .count = report->total};
+  *passed = NOTHING_PASSED;
+}
+
 static long joined(struct checkpoint *c, struct member *member, int files) {
   uint32_t process = (uint32_t)(member - member_at(c, 0)) + 1;
   long result = files < 0 ? -EPROTO : open_files_receive(c, files, process);
@@ -51,22 +61,21 @@ static long joined(struct checkpoint *c, struct member *member, int files) {
 
 static long hear_from(struct checkpoint *c, struct member *member) {
   struct ckpt_report *report = (struct ckpt_report *)c->scratch;
-  int fd;
-  long n = message_receive(member->socket, report, sizeof *report, &fd), result = 0;
+  struct passed passed;
+  long n = message_receive(member->socket, report, sizeof *report, &passed), result = 0;
   if (n < (long)sizeof *report || report->version != CKPT_CONTROL_VERSION)
     result = fail_for(c, member, -ECANCELED, "it ended while it was being saved");
   else if (report->kind == CKPT_REPORT_FAILED)
     result = fail_for(c, member, report->error < 0 ? report->error : -EPROTO, report->text);
   else if (report->kind == CKPT_REPORT_JOINED && member->stage == STAGE_JOINING)
-    result = joined(c, member, fd);
-  else if (report->kind == CKPT_REPORT_DESCRIBED)
-    member->stage = STAGE_DESCRIBED;
+    result = joined(c, member, passed.fds[0]);
+  else if (report->kind == CKPT_REPORT_DESCRIBED && member->stage == STAGE_JOINED)
+    described(member, report, &passed);
   else if (report->kind == CKPT_REPORT_DONE) {
     member->stage = STAGE_DONE;
     c->members_size += report->bytes;
   }
-  if (fd >= 0)
-    sys(SYS_(close), fd);
+  passed_close(&passed);
   return result;
 }
 
@@ -84,7 +93,7 @@ static long greet(struct checkpoint *c, struct member *member, int socket) {
   text_copy(request.files, sizeof request.files, c->request.files);
   member->socket = socket;
   member->stage = STAGE_JOINING;
-  long result = message_send(socket, &request, sizeof request, -1);
+  long result = message_send(socket, &request, sizeof request, NOTHING_PASSED);
   return result < 0 ? fail_for(c, member, result, "it does not listen") : 0;
 }
 
@@ -151,7 +160,7 @@ static long tell_all(struct checkpoint *c, enum order_kind kind, int fd) {
     if (member->stage == STAGE_ENDED)
       continue;
     c->order->process = (uint32_t)i + 1;
-    result = message_send(member->socket, c->order, sizeof *c->order, fd);
+    result = offers_tell(c, member, fd);
     if (result < 0)
       result = fail_for(c, member, result, "it ended while it was being saved");
   }
@@ -257,7 +266,7 @@ long job_gather(struct checkpoint *c) {
   c->scratch = arena_take(&c->arena, SCRATCH);
   if (!c->job || !c->order || !c->scratch)
     return -ENOMEM;
-  c->job->listener = -1;
+  c->job->listener = c->job->offering.memory = c->job->offering.pagemap = -1;
   long result = make_listener(c);
   if (result < 0)
     return fail(c, result, "a socket for its processes cannot be made: %s", text_errno(result));
@@ -278,6 +287,7 @@ long job_gather(struct checkpoint *c) {
 /* ---- The other steps ---------------------------------------------------------------------------------- */
 
 long job_wait_described(struct checkpoint *c) {
+  offers_make(c, &c->job->offering);
   return wait_for_all(c, STAGE_DESCRIBED);
 }
 
@@ -285,7 +295,9 @@ long job_let_write(struct checkpoint *c) {
   c->order->number = c->image.number;
   text_copy(c->order->job_dir, sizeof c->order->job_dir, c->job_dir);
   text_copy(c->order->temp_name, sizeof c->order->temp_name, c->temp_name);
-  return tell_all(c, ORDER_WRITE, c->temp_fd);
+  long result = tell_all(c, ORDER_WRITE, c->temp_fd);
+  offers_withdraw(c);
+  return result;
 }
 
 long job_wait_written(struct checkpoint *c) {
@@ -296,6 +308,7 @@ void job_end(struct checkpoint *c, enum order_kind kind) {
   if (!c->job)
     return;
   (void)tell_all(c, kind, -1);
+  offers_withdraw(c);
   for (size_t i = 0; i < count(c); i++)
     if (member_at(c, i)->socket >= 0)
       sys(SYS_(close), member_at(c, i)->socket);

@@ -26,15 +26,19 @@ struct open_file {
 
 enum order_kind { ORDER_DESCRIBE = 1, ORDER_WRITE = 2, ORDER_CARRY_ON = 3, ORDER_END = 4 };
 
-/* DESCRIBE comes with a memfd that holds every process's open files, WRITE with the directory of the image.
- */
+/* DESCRIBE comes with a memfd that holds every process's open files, WRITE with the directory of the image
+ * and with what the parent offers. */
 struct order {
   uint32_t size; /* of this struct: another version of libckpt may lead */
   uint32_t kind;
   uint32_t process;
   uint32_t process_count;
   int32_t leader;
+  uint32_t has_children; /* DESCRIBE: in the job, to which it offers its memory */
+  int32_t parent;        /* WRITE: whose memory is offered */
   uint32_t pad;
+  uint64_t offers; /* WRITE: struct offering's list and count */
+  uint64_t offer_count;
   uint64_t number;
   uint8_t id[16];
   char job_dir[CKPT_PATH_MAX];
@@ -59,6 +63,7 @@ struct member {
   enum stage stage;
   int socket; /* -1: not connected */
   struct known_call call;
+  struct offering offering;
 };
 
 enum { SCRATCH = 256 << 10 };
@@ -66,7 +71,8 @@ enum { SCRATCH = 256 << 10 };
 struct job {
   int listener;
   uint64_t cookie;
-  struct list members; /* struct member */
+  struct list members;      /* struct member */
+  struct offering offering; /* the leader's own */
 };
 
 /* job.c: in the leader. Each step waits until all members have come that far. */
@@ -91,10 +97,23 @@ long member_describe(struct checkpoint *c);
 long member_store(struct checkpoint *c);
 long member_written(struct checkpoint *c);
 
-/* messages.c */
-long message_send(int socket, const void *packet, size_t size, int fd);
-/* Bytes, 0 at the end; *fd: what came along, or -1. */
-long message_receive(int socket, void *packet, size_t size, int *fd);
+/* messages.c: packets, and descriptors that come along. Those that do not are -1. */
+enum { MESSAGE_FDS = 3 };
+struct passed {
+  int fds[MESSAGE_FDS];
+};
+#define NOTHING_PASSED ((struct passed){{-1, -1, -1}})
+long message_send(int socket, const void *packet, size_t size, struct passed passed);
+/* Bytes, 0 at the end. */
+long message_receive(int socket, void *packet, size_t size, struct passed *passed);
+void passed_close(const struct passed *passed);
+
+/* offers.c */
+void offers_make(struct checkpoint *c, struct offering *offering);
+void offers_close(struct offering *offering);
+/* In the leader: sends a member its order, and with WRITE what its parent offers. */
+long offers_tell(struct checkpoint *c, const struct member *member, int fd);
+void offers_withdraw(struct checkpoint *c);
 
 /* open_files.c */
 long open_files_list(struct checkpoint *c);

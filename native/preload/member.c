@@ -9,23 +9,25 @@
 #include "core/text.h"
 #include "job.h"
 
-static long report(struct checkpoint *c, enum ckpt_report_kind kind, int fd) {
+static long report(struct checkpoint *c, enum ckpt_report_kind kind, const struct offering *offering,
+                   struct passed passed) {
   struct ckpt_report *packet = (struct ckpt_report *)c->scratch;
   memset(packet, 0, sizeof *packet);
   packet->size = sizeof *packet;
   packet->version = CKPT_CONTROL_VERSION;
   packet->kind = kind;
   packet->bytes = c->file_size;
-  return message_send(c->requester, packet, sizeof *packet, fd);
+  packet->number = offering ? offering->list : 0;
+  packet->total = offering ? offering->count : 0;
+  return message_send(c->requester, packet, sizeof *packet, passed);
 }
 
 /* The leader may wait for others as long as it likes: when it is gone, the socket says so. */
-static long wait_for(struct checkpoint *c, enum order_kind wanted, int *fd) {
-  long n = message_receive(c->requester, c->order, sizeof *c->order, fd);
+static long wait_for(struct checkpoint *c, enum order_kind wanted, struct passed *passed) {
+  long n = message_receive(c->requester, c->order, sizeof *c->order, passed);
   if (n == (long)sizeof *c->order && c->order->size == sizeof *c->order && c->order->kind == wanted)
     return 0;
-  if (n >= 0 && *fd >= 0)
-    sys(SYS_(close), *fd);
+  passed_close(passed);
   return fail(c, -ECANCELED, "the process that leads the job has given up");
 }
 
@@ -40,29 +42,39 @@ long member_join(struct checkpoint *c) {
   long files = result < 0 ? result : open_files_send(c);
   if (files < 0)
     return files;
-  result = report(c, CKPT_REPORT_JOINED, (int)files);
+  struct passed passed = {{(int)files, -1, -1}};
+  result = report(c, CKPT_REPORT_JOINED, NULL, passed);
   sys(SYS_(close), files);
-  int fd;
   if (result == 0)
-    result = wait_for(c, ORDER_DESCRIBE, &fd);
+    result = wait_for(c, ORDER_DESCRIBE, &passed);
   if (result < 0)
     return result;
   c->open_files.count = 0;
-  result = fd < 0 ? -EPROTO : open_files_receive(c, fd, 0);
-  if (fd >= 0)
-    sys(SYS_(close), fd);
+  result = passed.fds[0] < 0 ? -EPROTO : open_files_receive(c, passed.fds[0], 0);
+  passed_close(&passed);
   return result;
 }
 
 long member_describe(struct checkpoint *c) {
-  int fd;
-  long result = report(c, CKPT_REPORT_DESCRIBED, -1);
+  struct offering offering = {.memory = -1, .pagemap = -1};
+  struct passed passed;
+  if (c->order->has_children)
+    offers_make(c, &offering);
+  long result =
+      report(c, CKPT_REPORT_DESCRIBED, &offering, (struct passed){{offering.memory, offering.pagemap, -1}});
+  offers_close(&offering);
   if (result == 0)
-    result = wait_for(c, ORDER_WRITE, &fd);
+    result = wait_for(c, ORDER_WRITE, &passed);
   if (result < 0)
     return result;
-  c->temp_fd = fd;
-  return fd < 0 ? -EPROTO : 0;
+  /* Its parent may have ended since, and another is that now. */
+  bool is_offered = passed.fds[2] >= 0 && c->order->parent == c->process.ppid;
+  c->temp_fd = passed.fds[0];
+  c->parent = (struct offering){.memory = passed.fds[1],
+                                .pagemap = passed.fds[2],
+                                .list = c->order->offers,
+                                .count = is_offered ? c->order->offer_count : 0};
+  return c->temp_fd < 0 ? -EPROTO : 0;
 }
 
 long member_store(struct checkpoint *c) {
@@ -76,13 +88,12 @@ long member_store(struct checkpoint *c) {
 
 /* The image is whole when the leader says so. */
 long member_written(struct checkpoint *c) {
-  int fd;
-  long result = report(c, CKPT_REPORT_DONE, -1);
+  struct passed passed;
+  long result = report(c, CKPT_REPORT_DONE, NULL, NOTHING_PASSED);
   if (result < 0)
     return result;
-  long n = message_receive(c->requester, c->order, sizeof *c->order, &fd);
-  if (fd >= 0)
-    sys(SYS_(close), fd);
+  long n = message_receive(c->requester, c->order, sizeof *c->order, &passed);
+  passed_close(&passed);
   if (n != (long)sizeof *c->order)
     return fail(c, -ECANCELED, "the process that leads the job has ended");
   if (c->order->kind == ORDER_END)

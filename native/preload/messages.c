@@ -1,4 +1,4 @@
-/* Messages between the members of a job, with a descriptor when one goes along. */
+/* Messages between the members of a job, with descriptors when some go along. */
 #include <errno.h>
 #include <string.h>
 #include <sys/socket.h>
@@ -8,20 +8,23 @@
 
 union control {
   struct cmsghdr head;
-  char room[CMSG_SPACE(sizeof(int))];
+  char room[CMSG_SPACE(sizeof(struct passed))];
 };
 
-long message_send(int socket, const void *packet, size_t size, int fd) {
+long message_send(int socket, const void *packet, size_t size, struct passed passed) {
   struct iovec piece = {.iov_base = (void *)(uintptr_t)packet, .iov_len = size};
   struct msghdr message = {.msg_iov = &piece, .msg_iovlen = 1};
   union control control;
-  if (fd >= 0) {
+  size_t count = 0;
+  while (count < MESSAGE_FDS && passed.fds[count] >= 0)
+    count++;
+  if (count) {
     memset(&control, 0, sizeof control);
-    control.head =
-        (struct cmsghdr){.cmsg_len = CMSG_LEN(sizeof fd), .cmsg_level = SOL_SOCKET, .cmsg_type = SCM_RIGHTS};
-    memcpy(CMSG_DATA(&control.head), &fd, sizeof fd);
+    control.head = (struct cmsghdr){
+        .cmsg_len = CMSG_LEN(count * sizeof(int)), .cmsg_level = SOL_SOCKET, .cmsg_type = SCM_RIGHTS};
+    memcpy(CMSG_DATA(&control.head), passed.fds, count * sizeof(int));
     message.msg_control = &control;
-    message.msg_controllen = sizeof control;
+    message.msg_controllen = CMSG_SPACE(count * sizeof(int));
   }
   long n;
   do
@@ -30,7 +33,8 @@ long message_send(int socket, const void *packet, size_t size, int fd) {
   return n < 0 ? n : n == (long)size ? 0 : -EMSGSIZE;
 }
 
-long message_receive(int socket, void *packet, size_t size, int *fd) {
+/* When there is no room for them all, those that fit have come. */
+long message_receive(int socket, void *packet, size_t size, struct passed *passed) {
   struct iovec piece = {.iov_base = packet, .iov_len = size};
   union control control;
   struct msghdr message = {
@@ -39,8 +43,14 @@ long message_receive(int socket, void *packet, size_t size, int *fd) {
   do
     n = sys(SYS_(recvmsg), socket, &message, MSG_CMSG_CLOEXEC);
   while (n == -EINTR);
-  *fd = -1;
-  if (n >= 0 && message.msg_controllen >= CMSG_LEN(sizeof *fd) && control.head.cmsg_type == SCM_RIGHTS)
-    memcpy(fd, CMSG_DATA(&control.head), sizeof *fd);
+  *passed = NOTHING_PASSED;
+  if (n >= 0 && message.msg_controllen >= CMSG_LEN(sizeof(int)) && control.head.cmsg_type == SCM_RIGHTS)
+    memcpy(passed->fds, CMSG_DATA(&control.head), control.head.cmsg_len - CMSG_LEN(0));
   return n;
+}
+
+void passed_close(const struct passed *passed) {
+  for (int i = 0; i < MESSAGE_FDS; i++)
+    if (passed->fds[i] >= 0)
+      sys(SYS_(close), passed->fds[i]);
 }

@@ -211,6 +211,7 @@ static void add_own_notes(struct notes *n) {
   add_array(n, CKPT_NOTE_CHECKSUMS, &c->checksums, sizeof(uint32_t));
   add_array(n, CKPT_NOTE_GROUPS, &c->groups, sizeof(uint32_t));
   add_array(n, CKPT_NOTE_GUARDS, &c->guards, sizeof(struct ckpt_range));
+  add_array(n, CKPT_NOTE_INHERITED, &c->inherited, sizeof(struct ckpt_range));
   add_array(n, CKPT_NOTE_LOCKS, &c->locks, sizeof(struct ckpt_lock));
   add_array(n, CKPT_NOTE_WATCHES, &c->watches, sizeof(struct ckpt_watch));
   add_array(n, CKPT_NOTE_TIMERFDS, &c->timerfds, sizeof(struct ckpt_timerfd));
@@ -224,48 +225,6 @@ static void add_own_notes(struct notes *n) {
 }
 
 /* ---- Headers ---------------------------------------------------------------------------------------- */
-
-static uint32_t elf_flags(uint32_t prot) {
-  return (prot & PROT_READ ? PF_R : 0u) | (prot & PROT_WRITE ? PF_W : 0u) | (prot & PROT_EXEC ? PF_X : 0u);
-}
-
-static long add_load(struct checkpoint *c, struct list *headers, const struct ckpt_region *region,
-                     uint64_t start, uint64_t end, uint64_t offset, uint64_t size) {
-  Elf64_Phdr *header = list_add(&c->arena, headers, sizeof *header);
-  if (!header)
-    return -ENOMEM;
-  *header = (Elf64_Phdr){
-      .p_type = PT_LOAD,
-      .p_flags = elf_flags(region->prot),
-      .p_offset = offset,
-      .p_vaddr = start,
-      .p_filesz = size,
-      .p_memsz = end - start,
-      .p_align = CKPT_PAGE,
-  };
-  return 0;
-}
-
-/* A segment for each run, reaching to the next one or to the end of the region; what lies before the first
- * run is one of zeros. */
-static long add_loads(struct checkpoint *c, struct list *headers) {
-  const struct ckpt_region *regions = c->regions.entries;
-  const struct run *run = c->runs.entries, *last = run + c->runs.count;
-  uint64_t offset = CKPT_PAGE;
-  for (size_t i = 0; i < c->regions.count; i++) {
-    const struct ckpt_region *region = &regions[i];
-    uint64_t first = run < last && run->start < region->end ? run->start : region->end;
-    long result = first > region->start ? add_load(c, headers, region, region->start, first, offset, 0) : 0;
-    for (; result == 0 && run < last && run->start < region->end; run++) {
-      bool more = run + 1 < last && run[1].start < region->end;
-      result = add_load(c, headers, region, run->start, more ? run[1].start : region->end, offset, run->size);
-      offset += run->size;
-    }
-    if (result < 0)
-      return result;
-  }
-  return 0;
-}
 
 /* More program headers than e_phnum can say: the number stands in a section header of its own. */
 static long add_section_header(struct checkpoint *c, struct list *headers, Elf64_Ehdr *elf,

@@ -159,17 +159,21 @@ long open_files_send(struct checkpoint *c) {
 }
 
 long open_files_receive(struct checkpoint *c, int fd, uint32_t process) {
-  struct open_file file;
+  struct open_file *file, files[64];
   long n = 0;
-  for (uint64_t at = 0; (n = sys_pread_full(fd, &file, sizeof file, at)) == sizeof file; at += sizeof file) {
-    struct open_file *entry = list_add(&c->arena, &c->open_files, sizeof *entry);
-    if (!entry)
-      return -ENOMEM;
-    *entry = file;
-    if (process)
-      entry->process = process;
+  for (uint64_t at = 0; (n = sys_pread_full(fd, files, sizeof files, at)) > 0; at += (uint64_t)n) {
+    if (n % (long)sizeof *file)
+      return -EPROTO;
+    for (file = files; (char *)file < (char *)files + n; file++) {
+      struct open_file *entry = list_add(&c->arena, &c->open_files, sizeof *entry);
+      if (!entry)
+        return -ENOMEM;
+      *entry = *file;
+      if (process)
+        entry->process = process;
+    }
   }
-  return n < 0 ? n : n > 0 ? -EPROTO : 0;
+  return n < 0 ? n : 0;
 }
 
 /* ---- What they tell ----------------------------------------------------------------------------------- */

@@ -9,17 +9,21 @@
 #include "core/checksum.h"
 #include "core/sys.h"
 #include "core/text.h"
+#include "inherit.h"
 #include "output.h"
 
 enum { PROGRESS_BYTES = 64 << 20 /* between two reports */ };
 
 struct filling {
   struct checkpoint *c;
+  struct scan scan;
   struct output output;
   struct slot *slot; /* the chunk that is being filled, or null */
   size_t bounced;    /* pages in its bounce buffer */
   struct range ranges[SCAN_BATCH];
   uint64_t region_start; /* a run never spans two regions */
+  struct inheriting inheriting;
+  enum source inherits; /* the region's source, when its pages may be the parent's; else SOURCE_NONE */
   uint64_t reported, expected;
 };
 
@@ -101,17 +105,32 @@ static long add_page(struct filling *filling, uint64_t address, char *from) {
   return slot->size == CKPT_CHUNK ? flush(filling) : 0;
 }
 
-static long add_guard(struct checkpoint *c, uint64_t start, uint64_t end) {
-  struct ckpt_range *last = (struct ckpt_range *)c->guards.entries + c->guards.count - 1;
-  if (c->guards.count && last->end == start) {
-    last->end = end;
+/* To a list of struct ckpt_range; the last one grows, when that is said to be allowed. */
+static long extend(struct checkpoint *c, struct list *list, struct ckpt_range added, bool may_grow) {
+  struct ckpt_range *range = (struct ckpt_range *)list->entries + list->count - 1;
+  if (may_grow && list->count && range->end == added.start) {
+    range->end = added.end;
     return 0;
   }
-  struct ckpt_range *guard = list_add(&c->arena, &c->guards, sizeof *guard);
-  if (!guard)
-    return -ENOMEM;
-  *guard = (struct ckpt_range){start, end};
+  range = list_add(&c->arena, list, sizeof *range);
+  if (!range)
+    return fail(c, -ENOMEM, "its memory is in too many pieces");
+  *range = added;
   return 0;
+}
+
+static long add_guard(struct checkpoint *c, uint64_t start, uint64_t end) {
+  return extend(c, &c->guards, (struct ckpt_range){start, end}, true);
+}
+
+static bool is_parents(struct filling *filling, uint64_t address, const void *page) {
+  return filling->inherits != SOURCE_NONE &&
+         is_inherited(&filling->inheriting, address, page, filling->inherits);
+}
+
+static long add_inherited(struct filling *filling, uint64_t address) {
+  return extend(filling->c, &filling->c->inherited, (struct ckpt_range){address, address + CKPT_PAGE},
+                address != filling->region_start);
 }
 
 /* Through /proc/self/mem, which minds no protection and fails where an access would kill. */
@@ -133,7 +152,22 @@ static long add_by_reading(struct filling *filling, uint64_t address, enum sourc
   }
   if (may_skip(source) && is_zero(page))
     return 0;
+  if (is_parents(filling, address, page))
+    return add_inherited(filling, address);
   filling->bounced++;
+  return add_page(filling, address, page);
+}
+
+/* A disk that reads a page which a fork has left shared would get a copy made for this process alone, for
+ * good: the kernel ends the sharing when such a page is pinned. */
+static long add_direct(struct filling *filling, uint64_t address, uint64_t end) {
+  bool shared = filling->c->order && filling->output.direct &&
+                !(scan_entry(&filling->scan.own, address, end) & ENTRY_EXCLUSIVE);
+  long result = shared ? need_slot(filling) : 0;
+  if (!shared || result < 0)
+    return result < 0 ? result : add_page(filling, address, (char *)address);
+  char *page = filling->slot->bounce + filling->bounced++ * CKPT_PAGE;
+  memcpy(page, (const void *)address, CKPT_PAGE);
   return add_page(filling, address, page);
 }
 
@@ -160,8 +194,12 @@ static long add_range(struct filling *filling, const struct range *range, const 
       result = range->kind == RANGE_AWAY ? add_if_guard(filling->c, at) : 0;
     else if (!direct)
       result = add_by_reading(filling, at, source, range->kind);
-    else if (!may_skip(source) || !is_zero((const void *)at))
-      result = add_page(filling, at, (char *)at);
+    else if (may_skip(source) && is_zero((const void *)at))
+      continue;
+    else if (is_parents(filling, at, (const void *)at))
+      result = add_inherited(filling, at);
+    else
+      result = add_direct(filling, at, range->end);
   }
   return result;
 }
@@ -173,10 +211,10 @@ static bool begins_elf_file(const struct checkpoint *c, const struct ckpt_region
          memcmp(magic, "\177ELF", sizeof magic) == 0;
 }
 
-static long add_region_pages(struct filling *filling, struct scan *scan, const struct ckpt_region *region,
-                             enum source source) {
+static long add_region_pages(struct filling *filling, const struct ckpt_region *region, enum source source) {
   uint64_t at = filling->region_start = region->start;
   long result = 0;
+  filling->inherits = may_inherit(region, source) ? source : SOURCE_NONE;
   if (source == SOURCE_NONE)
     return 0;
   if (begins_elf_file(filling->c, region)) {
@@ -184,7 +222,7 @@ static long add_region_pages(struct filling *filling, struct scan *scan, const s
     at += CKPT_PAGE;
   }
   while (result == 0 && at < region->end) {
-    long count = scan_next(scan, source, &at, region->end, filling->ranges);
+    long count = scan_next(&filling->scan, source, &at, region->end, filling->ranges);
     if (count < 0)
       return fail(filling->c, count, "the pages at %x-%x cannot be listed: %s", region->start, region->end,
                   text_errno(count));
@@ -207,15 +245,15 @@ static uint64_t resident_bytes(void) {
 
 static long fill(struct filling *filling) {
   struct checkpoint *c = filling->c;
-  struct scan scan;
-  long result = scan_open(&scan, c);
+  long result = scan_open(&filling->scan, c);
   if (result < 0)
     return result;
+  result = inherit_begin(&filling->inheriting, c, &filling->scan.own);
   const struct ckpt_region *regions = c->regions.entries;
   const uint8_t *sources = c->sources.entries;
   for (size_t i = 0; i < c->regions.count && result == 0; i++)
-    result = add_region_pages(filling, &scan, &regions[i], (enum source)sources[i]);
-  scan_close(&scan);
+    result = add_region_pages(filling, &regions[i], (enum source)sources[i]);
+  scan_close(&filling->scan);
   return result == 0 ? flush(filling) : result;
 }
 

@@ -18,12 +18,6 @@ struct pm_scan_arg_ {
 #define PAGEMAP_SCAN_ _IOWR('f', 16, struct pm_scan_arg_)
 enum { IS_FILE = 1 << 2, IS_PRESENT = 1 << 3, IS_SWAPPED = 1 << 4, IS_ZERO = 1 << 5, IS_GUARD = 1 << 8 };
 
-/* Bits of an entry of /proc/self/pagemap. */
-#define ENTRY_PRESENT (1ull << 63)
-#define ENTRY_SWAPPED (1ull << 62)
-#define ENTRY_FILE (1ull << 61)
-#define ENTRY_GUARD (1ull << 58)
-
 static long scan_ioctl(const struct scan *scan, enum source source, uint64_t start, uint64_t end,
                        uint64_t *walked, struct page_region_ *found) {
   struct pm_scan_arg_ arg = {
@@ -46,12 +40,13 @@ long scan_open(struct scan *scan, struct checkpoint *c) {
   *scan = (struct scan){.c = c, .guard_category = IS_GUARD};
   scan->buffer = arena_take(&c->arena, SCAN_BATCH * sizeof(struct page_region_));
   scan->ahead = arena_take(&c->arena, LOOKED_AHEAD);
-  if (!scan->buffer || !scan->ahead)
+  scan->own.entries = arena_take(&c->arena, ENTRIES_AHEAD * sizeof *scan->own.entries);
+  if (!scan->buffer || !scan->ahead || !scan->own.entries)
     return -ENOMEM;
   long fd = sys(SYS_(openat), AT_FDCWD, "/proc/thread-self/pagemap", O_RDONLY | O_CLOEXEC);
   if (fd < 0)
     return fail(c, fd, "/proc/self/pagemap: %s", text_errno(fd));
-  scan->pagemap = (int)fd;
+  scan->pagemap = scan->own.pagemap = (int)fd;
   if (ckpt_state.force_pagemap)
     return 0;
   uint64_t walked;
@@ -67,6 +62,17 @@ long scan_open(struct scan *scan, struct checkpoint *c) {
 
 void scan_close(const struct scan *scan) {
   sys(SYS_(close), scan->pagemap);
+}
+
+uint64_t scan_entry(struct entries *e, uint64_t address, uint64_t end) {
+  if (address < e->start || address >= e->end) {
+    uint64_t pages = (end - address) / CKPT_PAGE;
+    size_t size = (pages < ENTRIES_AHEAD ? pages : ENTRIES_AHEAD) * sizeof *e->entries;
+    long n = sys_pread_full(e->pagemap, e->entries, size, address / CKPT_PAGE * sizeof *e->entries);
+    e->start = address;
+    e->end = address + (n > 0 ? (uint64_t)n / sizeof *e->entries * CKPT_PAGE : 0);
+  }
+  return address < e->end ? e->entries[(address - e->start) / CKPT_PAGE] : 0;
 }
 
 static long next_by_ioctl(struct scan *scan, enum source source, uint64_t *at, uint64_t end,

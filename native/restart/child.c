@@ -98,7 +98,7 @@ void child_run(struct job *job) {
   struct child *root = &job->children[0];
   say_through(root->report_fd);
   mount_own_proc(root);
-  if (make_descriptors(job) == 0)
+  if (make_descriptors(job) == 0 && nest_place(job) == 0)
     family_grow(job, root);
   say_send_problems();
   _exit(1);

@@ -6,6 +6,7 @@
 
 #include "find.h"
 #include "image.h"
+#include "nest.h"
 #include "options.h"
 #include "pids.h"
 #include "restorer/plan.h"
@@ -19,6 +20,7 @@ struct child {
   const struct place *place;
   const struct options *options;
   struct vdso vdso;
+  struct nest nest;
   struct birth birth;
   bool leads_session;  /* its own, as it had */
   bool leads_group;    /* the same for the process group */

@@ -210,7 +210,7 @@ static int wait_for_all(const struct child *child) {
 
 int family_grow(const struct job *job, struct child *child) {
   const struct ckpt_process *p = process_of(child);
-  if (bear_children(child, true) < 0)
+  if (nest_fill(child) < 0 || bear_children(child, true) < 0)
     return -1;
   if (leads_session(child) && setsid() < 0)
     return say_problem("cannot make process %d the leader of a session: %s", p->pid, strerror(errno));

@@ -72,11 +72,39 @@ static struct ckpt_range largest_gap(const struct list *list) {
   return best;
 }
 
-int holes_find(const struct image *image, uint64_t hole_size, uint64_t parked_size, struct holes *holes) {
+static int add_regions(struct list *list, const struct image *image) {
+  int result = 0;
+  for (uint32_t i = 0; result == 0 && i < image->regions_count; i++)
+    result = add(list, image->regions[i].start, image->regions[i].end);
+  return result;
+}
+
+int holes_find_largest(const struct image *images, uint32_t count, struct ckpt_range *range) {
+  struct list list = {0};
+  uint64_t top;
+  int result = add_maps(&list, &top);
+  for (uint32_t i = 0; result == 0 && i < count; i++)
+    result = add_regions(&list, &images[i]);
+  if (result == 0) {
+    qsort(list.ranges, list.count, sizeof *list.ranges, by_start);
+    struct ckpt_range gap = largest_gap(&list);
+    range->start = (gap.start + DISTANCE) & ~(ALIGNMENT - 1);
+    range->end = (gap.start + (gap.end - gap.start) / 2) & ~(ALIGNMENT - 1);
+    if (range->end <= range->start)
+      result = say_problem("the program leaves no room in its address space to restart it from");
+  }
+  free(list.ranges);
+  return result;
+}
+
+int holes_find(const struct image *image, struct ckpt_range used, uint64_t hole_size, uint64_t parked_size,
+               struct holes *holes) {
   struct list list = {0};
   int result = add_maps(&list, &holes->top);
-  for (uint32_t i = 0; result == 0 && i < image->regions_count; i++)
-    result = add(&list, image->regions[i].start, image->regions[i].end);
+  if (result == 0)
+    result = add_regions(&list, image);
+  if (result == 0 && used.start < used.end)
+    result = add(&list, used.start, used.end);
   if (result == 0) {
     qsort(list.ranges, list.count, sizeof *list.ranges, by_start);
     struct ckpt_range gap = largest_gap(&list);

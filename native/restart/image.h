@@ -31,6 +31,7 @@ struct image_run {
   X(checksums, CHECKSUMS, uint32_t)                                                                          \
   X(groups, GROUPS, uint32_t)                                                                                \
   X(guards, GUARDS, struct ckpt_range)                                                                       \
+  X(inherited, INHERITED, struct ckpt_range)                                                                 \
   X(locks, LOCKS, struct ckpt_lock)                                                                          \
   X(watches, WATCHES, struct ckpt_watch)                                                                     \
   X(timerfds, TIMERFDS, struct ckpt_timerfd)                                                                 \
@@ -75,6 +76,8 @@ const char *image_string(const struct image *image, ckpt_string offset);
 int image_add_string(struct image *image, const char *text, ckpt_string *offset);
 /* The region that holds this address, or null. */
 const struct ckpt_region *image_region_at(const struct image *image, uint64_t address);
+/* May pages of this region (null: none) be in the core of another process? */
+bool image_may_inherit(const struct ckpt_region *region);
 /* How many regions lie over this file (index + 1). */
 uint32_t image_count_regions(const struct image *image, uint32_t file);
 /* Copies memory as it will be, zeros where the image has no page: 0 or -1. */

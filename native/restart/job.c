@@ -19,6 +19,10 @@ struct child *job_find(const struct job *job, pid_t pid) {
   return NULL;
 }
 
+struct child *job_parent(const struct child *child) {
+  return child == &child->job->children[0] ? NULL : job_find(child->job, child->image->process.ppid);
+}
+
 static int add(struct job *job, const struct image *root, const char *directory, const char *name) {
   char path[PATH_MAX + NAME_MAX + 2];
   struct image *image = &job->images[job->count];
@@ -84,7 +88,7 @@ int job_open(struct job *job, const struct place *place, const struct image *roo
     job->children[i] = (struct child){.job = job, .image = &job->images[i], .place = place};
   if (count > 1 && add_all(job, place, root) < 0)
     return -1;
-  return check_family(job);
+  return check_family(job) < 0 ? -1 : nest_check(job);
 }
 
 uint64_t job_size(const struct job *job) {

@@ -21,6 +21,8 @@ void job_close(struct job *job);
 uint64_t job_size(const struct job *job);
 /* The process with this id in the image, or null. */
 struct child *job_find(const struct job *job, pid_t pid);
+/* Null for the root. */
+struct child *job_parent(const struct child *child);
 
 /* family.c. In the root's process: gives birth to its descendants, each of which becomes its part of the
  * image. Does not return when it succeeds; else -1 with a problem said. */

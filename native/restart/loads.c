@@ -27,6 +27,11 @@ const struct ckpt_region *image_region_at(const struct image *image, uint64_t ad
   return i < image->regions_count && image->regions[i].start <= address ? &image->regions[i] : NULL;
 }
 
+bool image_may_inherit(const struct ckpt_region *region) {
+  return region && (region->kind == CKPT_REGION_ANONYMOUS || region->kind == CKPT_REGION_FILE) &&
+         !(region->flags & CKPT_REGION_HUGETLB) && region->end - region->start <= CKPT_INHERIT_MOST;
+}
+
 uint32_t image_count_regions(const struct image *image, uint32_t file) {
   uint32_t count = 0;
   for (uint32_t i = 0; i < image->regions_count; i++)

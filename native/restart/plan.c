@@ -25,7 +25,7 @@ static uint64_t pages(uint64_t size) {
 
 /* ---- Sizes -------------------------------------------------------------------------------------------- */
 
-static uint32_t count_workers(const struct image *image) {
+uint32_t plan_count_workers(const struct image *image) {
   cpu_set_t set;
   if (image->prologue.data_size < WORKERS_FROM || sched_getaffinity(0, sizeof set, &set) < 0)
     return 0;
@@ -48,7 +48,7 @@ static uint64_t room_size(const struct image *image, const struct vdso *vdso, ui
   size += image->groups_count * sizeof(uint32_t) + vdso->patch_count * sizeof(struct plan_patch);
   size += image->auxv_size + 64 * 32;
   size += image->threads_count * (sizeof(struct ckpt_thread) + sizeof(int32_t) + (uint64_t)PLAN_THREAD_STACK);
-  size += (workers + 1ull) * (PLAN_STACK + plan_scratch_size(image));
+  size += (workers + 1ull) * (PLAN_STACK + CKPT_CHUNK);
   return pages(size);
 }
 
@@ -85,12 +85,14 @@ static int map_hole(uint64_t at, uint64_t size, uint64_t blob_size) {
 
 int plan_jump(struct child *child) {
   struct image *image = child->image;
-  uint32_t workers = count_workers(image);
+  uint32_t workers = plan_count_workers(image);
   uint64_t blob_size = (uint64_t)(restorer_blob_end - restorer_blob_start);
   uint64_t data_size = room_size(image, &child->vdso, workers);
   uint64_t size = blob_size + data_size + pages(child->vdso.span);
+  struct ckpt_range nest = {child->nest.start, child->nest.next};
   struct holes holes;
-  if (holes_find(image, size, child->vdso.span, &holes) < 0 || map_hole(holes.hole, size, blob_size) < 0)
+  if (holes_find(image, nest, size, child->vdso.span, &holes) < 0 ||
+      map_hole(holes.hole, size, blob_size) < 0)
     return -1;
   struct room room = {holes.hole + blob_size, holes.hole + blob_size + data_size};
   struct plan *plan = room_take(&room, sizeof *plan);
@@ -98,6 +100,8 @@ int plan_jump(struct child *child) {
       .hole_start = holes.hole,
       .hole_end = holes.hole + size,
       .top = holes.top,
+      .nest_start = nest.start,
+      .nest_end = nest.end,
       .core_fd = image->fd,
       .report_fd = child->report_fd,
       .first_own_fd = child->base,
@@ -111,7 +115,7 @@ int plan_jump(struct child *child) {
   plan_add_segments(child, &room, plan);
   plan_add_seals(child, &room, plan);
   plan_add_pages(child, &room, plan);
-  plan_add_workers(child, &room, plan, workers);
+  plan_add_workers(&room, plan, workers);
   plan_add_mm(child, &room, plan);
   plan_add_credentials(child, &room, plan);
   plan_add_locks(child, &room, plan);

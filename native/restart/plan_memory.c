@@ -38,8 +38,7 @@ static bool needs_no_file(const struct child *child, const struct ckpt_region *r
          image_count_regions(image, region->file) == 1 && child->files_write[region->file - 1] < 0;
 }
 
-static int add_region(struct child *child, const struct ckpt_region *from, bool filled,
-                      struct plan_region *to) {
+int plan_region(struct child *child, const struct ckpt_region *from, bool filled, struct plan_region *to) {
   bool over_file = from->file && !needs_no_file(child, from);
   bool shared = from->kind == CKPT_REGION_SHARED || from->kind == CKPT_REGION_FILE_SHARED;
   bool segment = is_segment(child, from);
@@ -73,9 +72,11 @@ int plan_add_regions(struct child *child, struct room *room, struct plan *plan) 
     if (region->kind == CKPT_REGION_VVAR ||
         (region->kind == CKPT_REGION_VDSO && child->vdso.way == VDSO_MOVE))
       continue;
-    if (add_region(child, region, filled, &plan->regions[plan->region_count]) < 0)
+    struct plan_region *to = &plan->regions[plan->region_count++];
+    uint64_t nested = child->nest.start ? child->nest.regions[i] : 0;
+    if (plan_region(child, region, filled || nested, to) < 0)
       return -1;
-    plan->region_count++;
+    to->nested = nested;
   }
   return 0;
 }
@@ -104,14 +105,30 @@ static bool huge_pages_come_unasked(const struct image *image) {
   return n > 0 && strstr(text, "[always]") && !image->process.thp_disable;
 }
 
-static void mark_sparse(struct plan *plan, const struct image_run *run) {
-  for (uint64_t i = run->offset / CKPT_CHUNK; i <= (run->offset + run->size - 1) / CKPT_CHUNK; i++)
-    plan->sparse[i] = 1;
+void mark_sparse_chunks(const struct image *image, uint8_t *sparse) {
+  if (!huge_pages_come_unasked(image))
+    return;
+  for (uint32_t i = 0; i < image->runs_count; i++) {
+    const struct image_run *run = &image->runs[i];
+    uint64_t first = run->offset / CKPT_CHUNK, last = (run->offset + run->size - 1) / CKPT_CHUNK;
+    if (run->size < DENSE_RUN)
+      memset(sparse + first, PLAN_CHUNK_SPARSE, last - first + 1);
+  }
+}
+
+/* Of these chunks all is in its place already. */
+static void mark_done(struct plan *plan) {
+  memset(plan->sparse, PLAN_CHUNK_DONE, plan->chunk_count);
+  for (uint32_t i = 0; i < plan->run_count; i++) {
+    const struct plan_run *run = &plan->runs[i];
+    uint64_t first = run->offset / CKPT_CHUNK, last = (run->offset + run->size - 1) / CKPT_CHUNK;
+    if (run->address)
+      memset(plan->sparse + first, PLAN_CHUNK_DENSE, last - first + 1);
+  }
 }
 
 void plan_add_pages(struct child *child, struct room *room, struct plan *plan) {
   const struct image *image = child->image;
-  bool mind_huge = huge_pages_come_unasked(image);
   plan->data_offset = image->prologue.data_offset;
   plan->data_size = image->prologue.data_size;
   plan->chunk_count = image->checksums_count;
@@ -123,10 +140,13 @@ void plan_add_pages(struct child *child, struct room *room, struct plan *plan) {
     const struct image_run *run = &image->runs[i];
     const struct ckpt_region *region = image_region_at(image, run->address);
     bool ours = region->kind == CKPT_REGION_VDSO && child->vdso.way == VDSO_MOVE;
-    plan->runs[i] = (struct plan_run){ours ? 0 : run->address, run->size, run->offset};
-    if (mind_huge && run->size < DENSE_RUN)
-      mark_sparse(plan, run);
+    bool done = child->nest.filled && child->nest.regions[region - image->regions];
+    plan->runs[i] = (struct plan_run){ours || done ? 0 : run->address, run->size, run->offset};
   }
+  if (child->nest.filled)
+    mark_done(plan);
+  else
+    mark_sparse_chunks(image, plan->sparse);
   plan->guards = room_take_copy(room, image->guards, image->guards_count * sizeof *image->guards);
   plan->guard_count = image->guards_count;
 }
@@ -149,18 +169,8 @@ void plan_add_vdso(struct child *child, struct room *room, struct plan *plan, ui
   }
 }
 
-void plan_add_workers(const struct child *child, struct room *room, struct plan *plan, uint32_t workers) {
+void plan_add_workers(struct room *room, struct plan *plan, uint32_t workers) {
   plan->worker_count = workers;
-  plan->scratch_size = plan_scratch_size(child->image);
   plan->worker_stacks = room_take(room, (uint64_t)(workers + 1) * PLAN_STACK);
-  plan->scratch = room_take(room, (workers + 1) * plan->scratch_size);
-}
-
-/* Where the bytes of a vdso that is not read into its place land, to be summed. */
-uint64_t plan_scratch_size(const struct image *image) {
-  uint64_t size = 0;
-  for (uint32_t i = 0; i < image->regions_count; i++)
-    if (image->regions[i].kind == CKPT_REGION_VDSO)
-      size += image->regions[i].end - image->regions[i].start;
-  return size;
+  plan->scratch = room_take(room, (workers + 1ull) * CKPT_CHUNK);
 }

@@ -170,6 +170,24 @@ static int check_guards(struct image *image) {
   return 0;
 }
 
+/* None of these pages is in this core as well; whether it is in another, the job shows. */
+static int check_inherited(struct image *image) {
+  uint64_t last = 0;
+  uint32_t run = 0;
+  for (uint32_t i = 0; i < image->inherited_count; i++) {
+    const struct ckpt_range *range = &image->inherited[i];
+    const struct ckpt_region *region = image_region_at(image, range->start);
+    while (run < image->runs_count && image->runs[run].address + image->runs[run].size <= range->start)
+      run++;
+    if (range->start % CKPT_PAGE || range->end % CKPT_PAGE || range->start < last ||
+        range->end <= range->start || !image_may_inherit(region) || range->end > region->end ||
+        (run < image->runs_count && image->runs[run].address < range->end))
+      return damaged(image, "inherited range", i);
+    last = range->end;
+  }
+  return 0;
+}
+
 /* A carried file's name must not lead out of the image. */
 static bool plain_name(const char *name) {
   return name[0] != '.' && !strchr(name, '/');
@@ -238,7 +256,7 @@ int image_check_notes(struct image *image) {
   static int (*const checks[])(struct image *) = {
       check_strings, check_info,      check_regions,  check_process,
       check_threads, check_guards,    check_files,    image_check_descriptors,
-      check_signals, check_checksums, check_children,
+      check_signals, check_checksums, check_children, check_inherited,
   };
   for (size_t i = 0; i < sizeof checks / sizeof *checks; i++)
     if (checks[i](image) < 0)

@@ -43,7 +43,7 @@ static void gather(const struct plan *plan, uint64_t index, uint8_t *scratch, st
     const struct plan_run *run = &plan->runs[i];
     uint64_t inside = at - run->offset;
     uint64_t size = run->size - inside < end - at ? run->size - inside : end - at;
-    uint8_t *to = run->address ? (uint8_t *)run->address + inside : scratch + inside;
+    uint8_t *to = run->address ? (uint8_t *)run->address + inside : scratch + (at - chunk->offset);
     chunk->pieces[chunk->count++] = (struct iovec){.iov_base = to, .iov_len = size};
     at += size;
   }
@@ -84,9 +84,9 @@ static void take_chunks(struct plan *plan, uint64_t worker) {
     uint32_t index = __atomic_fetch_add(&plan->next_chunk, 1, __ATOMIC_RELAXED);
     if (index >= plan->chunk_count)
       return;
-    if (plan->sparse[index] != (plan->pass == 0))
+    if (plan->sparse[index] != plan->pass)
       continue;
-    gather(plan, index, plan->scratch + worker * plan->scratch_size, &chunk);
+    gather(plan, index, plan->scratch + worker * CKPT_CHUNK, &chunk);
     read_chunk(plan, &chunk);
     check_chunk(plan, index, &chunk);
   }
@@ -141,13 +141,16 @@ static void disable_huge_pages(struct plan *plan, unsigned long disable) {
 }
 
 void restorer_read_pages(struct plan *plan) {
-  bool sparse = false;
-  for (uint32_t i = 0; i < plan->chunk_count; i++)
-    sparse |= plan->sparse[i];
+  bool sparse = false, dense = false;
+  for (uint32_t i = 0; i < plan->chunk_count; i++) {
+    sparse |= plan->sparse[i] == PLAN_CHUNK_SPARSE;
+    dense |= plan->sparse[i] == PLAN_CHUNK_DENSE;
+  }
   if (sparse) {
     disable_huge_pages(plan, 1);
-    run_pass(plan, 0);
+    run_pass(plan, PLAN_CHUNK_SPARSE);
   }
   disable_huge_pages(plan, plan->process.thp_disable != 0);
-  run_pass(plan, 1);
+  if (dense)
+    run_pass(plan, PLAN_CHUNK_DENSE);
 }

@@ -81,6 +81,7 @@ struct plan_region {
   uint8_t clear;      /* ... which holds something else now */
   uint8_t attached;   /* ... and in its place, with the other pieces of its attachment */
   uint8_t pad;
+  uint64_t nested; /* where it is until it is moved to its place, pages and all; 0: nowhere */
 };
 
 struct plan_segment {
@@ -88,6 +89,12 @@ struct plan_segment {
   uint8_t made;    /* for this program: removed when it does not come to life */
   uint8_t removed; /* the program had removed it: gone when nobody has it attached any more */
   uint16_t pad;
+};
+
+enum plan_chunk {
+  PLAN_CHUNK_DENSE,
+  PLAN_CHUNK_SPARSE, /* huge pages would blow it up */
+  PLAN_CHUNK_DONE,   /* nothing of it is to be read */
 };
 
 struct plan_run {
@@ -136,7 +143,9 @@ struct plan_credentials {
 struct plan {
   uint64_t hole_start;
   uint64_t hole_end;
-  uint64_t top; /* end of what is mapped now */
+  uint64_t top;        /* end of what is mapped now */
+  uint64_t nest_start; /* what is there already is moved to its place; 0: nothing */
+  uint64_t nest_end;
   int32_t core_fd;
   int32_t report_fd;
   int32_t first_own_fd; /* this and all above are ours; the program has none of them */
@@ -161,16 +170,15 @@ struct plan {
   uint64_t data_offset;
   uint64_t data_size;
   uint32_t *checksums;
-  uint8_t *sparse; /* per chunk: huge pages would blow it up */
+  uint8_t *sparse; /* enum plan_chunk, per chunk */
   uint32_t chunk_count;
   uint32_t worker_count;  /* beside the first thread */
   uint8_t *worker_stacks; /* the first is the first thread's own */
-  uint8_t *scratch;       /* scratch_size for each of worker_count + 1 */
-  uint64_t scratch_size;
+  uint8_t *scratch;       /* CKPT_CHUNK for each of worker_count + 1 */
 
   /* Shared by the workers. */
   uint32_t next_chunk;
-  uint32_t pass; /* 0: sparse chunks, 1: the others */
+  uint32_t pass; /* enum plan_chunk: which ones are read now */
   int32_t worker_tids[PLAN_WORKERS];
 
   struct ckpt_process process;

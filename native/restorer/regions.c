@@ -22,9 +22,12 @@ static void must_be(struct plan *plan, const struct plan_region *region, long at
     restorer_fail(plan, PLAN_STEP_MAP, at < 0 ? at : -EEXIST, region->start, region->end);
 }
 
-static long map_file(const struct plan_region *region) {
-  return sys(SYS_(mmap), region->start, region->end - region->start, region->fill_prot,
-             region->mmap_flags | MAP_FIXED_NOREPLACE, region->fd, region->offset);
+static long map(const struct plan_region *region) {
+  uint64_t size = region->end - region->start;
+  if (region->nested)
+    return sys(SYS_(mremap), region->nested, size, size, MREMAP_MAYMOVE | MREMAP_FIXED, region->start);
+  return sys(SYS_(mmap), region->start, size, region->fill_prot, region->mmap_flags | MAP_FIXED_NOREPLACE,
+             region->fd, region->offset);
 }
 
 /* Are both pieces of one attachment, which shmdt would let go together? */
@@ -68,7 +71,7 @@ void restorer_map_regions(struct plan *plan) {
   for (uint32_t i = 0; i < plan->region_count; i++) {
     const struct plan_region *region = &plan->regions[i];
     if (!region->segment)
-      must_be(plan, region, map_file(region));
+      must_be(plan, region, map(region));
     else if (!region->attached)
       attach(plan, region);
     /* Before the pages come: these decide what kind of page they come into. */

@@ -27,13 +27,17 @@ void restorer_patch_vdso(struct plan *plan) {
     memcpy((void *)plan->patches[i].address, plan->patches[i].code, PLAN_STUB);
 }
 
+static void unmap(struct plan *plan, uint64_t start, uint64_t end) {
+  long error = start < end ? sys(SYS_(munmap), start, end - start) : 0;
+  if (error < 0)
+    restorer_fail(plan, PLAN_STEP_UNMAP, error, start, end);
+}
+
+/* All but the hole and the nest. */
 void restorer_unmap_rest(struct plan *plan) {
-  long error = sys(SYS_(munmap), 0, plan->hole_start);
-  if (error < 0)
-    restorer_fail(plan, PLAN_STEP_UNMAP, error, 0, plan->hole_start);
-  if (plan->top <= plan->hole_end)
-    return;
-  error = sys(SYS_(munmap), plan->hole_end, plan->top - plan->hole_end);
-  if (error < 0)
-    restorer_fail(plan, PLAN_STEP_UNMAP, error, plan->hole_end, plan->top);
+  const uint64_t nest_start = plan->nest_start, nest_end = plan->nest_end;
+  bool nest_first = nest_start < plan->hole_start;
+  unmap(plan, 0, nest_first ? nest_start : plan->hole_start);
+  unmap(plan, nest_first ? nest_end : plan->hole_end, nest_first ? plan->hole_start : nest_start);
+  unmap(plan, nest_first ? plan->hole_end : nest_end, plan->top);
 }

@@ -103,12 +103,18 @@ function totals(memory: readonly MemoryGroup[]): Omit<MemoryGroup, "kind" | "pat
     regions: total(({ regions }) => regions),
     size: total(({ size }) => size),
     stored: total(({ stored }) => stored),
+    inherited: total(({ inherited }) => inherited),
   };
 }
 
 function groupRow(group: Omit<MemoryGroup, "kind"> & { kind: string }): string[] {
-  const { kind, path, regions, size, stored } = group;
-  return [kind, String(regions), bytes(size), bytes(stored), path];
+  const { kind, path, regions, size } = group;
+  return [kind, String(regions), bytes(size), held(group), path];
+}
+
+/** How much of some memory the image holds, in the core of the process and in that of its parent. */
+function held({ stored, inherited }: { stored: number; inherited: number }): string {
+  return inherited ? `${bytes(stored)} + ${bytes(inherited)} of its parent` : bytes(stored);
 }
 
 function describe(process: ProcessImage): string {
@@ -119,7 +125,7 @@ function describe(process: ProcessImage): string {
       ["  program", process.program],
       ["  directory", process.cwd],
       ["  threads", threads],
-      ["  memory", `${bytes(process.size)} in ${process.regions.length} regions`],
+      ["  memory", `${held(totals(process.memory))} in ${process.regions.length} regions`],
     ]),
     "descriptors",
     descriptorLines(process).replace(/^/gm, "  "),
@@ -141,7 +147,7 @@ function row(region: Region): string[] {
   return [
     `  ${region.start.toString(16)}-${region.end.toString(16)}`,
     region.protection,
-    bytes(region.stored),
+    held(region),
     `of ${bytes(Number(region.end - region.start))}`,
     [name, ...region.flags].filter(Boolean).join(" "),
   ];

@@ -1,0 +1,102 @@
+import { assert, assertEquals, assertMatch, assertRejects } from "@std/assert";
+import { join } from "@std/path";
+import { Image, ImageError } from "../mod.ts";
+import { CoreEditor } from "./edit_core.ts";
+import { roundtrips } from "./roundtrip.ts";
+import { built, run, TempDir } from "./support.ts";
+import { everyone, Target } from "./target.ts";
+
+const MIB = 1 << 20;
+
+roundtrips([
+  {
+    does: "brings back memory that processes share since a fork, and what each has changed",
+    program: "tree_memory",
+    pagemap: true,
+  },
+  {
+    does: "lets a server and its workers share their memory again",
+    program: "tree_workers",
+    args: () => ["6", "24"],
+    pagemap: true,
+  },
+]);
+
+async function workers(dir: TempDir, as: "self" | "user"): Promise<Image> {
+  await using target = Target.launch([built("tests/tree_workers"), "10", "24"], {
+    dir: dir.join("ckpt"),
+    as,
+  });
+  await target.waitFor("READY\n");
+  const image = await target.checkpoint();
+  await target.kill();
+  return await Image.open(image);
+}
+
+for (const as of everyone) {
+  Deno.test(`checkpoint() writes what processes share since a fork once, as ${as}`, async () => {
+    await using dir = await TempDir.make();
+    const image = await workers(dir, as);
+    await image.verify();
+    const [server, ...others] = image.processes;
+    assertEquals(others.length, 10);
+    assert(server!.size > 24 * MIB && image.size < 27 * MIB, `${image.size} bytes`);
+    for (const { memory, size } of others) {
+      const inherited = memory.reduce((sum, group) => sum + group.inherited, 0);
+      assert(inherited > 23 * MIB && size < MIB / 2, `${inherited} of ${size} bytes`);
+    }
+    const shown = await run([built("ckpt"), "show", "--memory", image.path]);
+    assertMatch(shown.stdout, /\nanonymous .* \+ 24(\.\d)? MiB of its parent\n/);
+  });
+}
+
+/** An image whose last process inherits something else than it did. */
+async function spoiled(
+  dir: TempDir,
+  change: (image: Image) => [bigint, bigint],
+): Promise<Image> {
+  const image = await workers(dir, "self");
+  const editor = await CoreEditor.open(image.processes.at(-1)!.path);
+  editor.inheritLast(...change(image));
+  await editor.save();
+  return image;
+}
+
+Deno.test("restart() and verify() refuse an image that lacks what a process inherits", async () => {
+  await using dir = await TempDir.make();
+  const image = await spoiled(dir, (image) => {
+    const stack = image.processes.at(-1)!.regions.find(({ flags }) => flags.includes("stack"))!;
+    return [stack.start, stack.start + 4096n]; // nobody has used it so far
+  });
+  const { code, stderr } = await run([built("restart"), image.path]);
+  assertEquals(code, 1);
+  assertMatch(stderr, /its pages at [0-9a-f]+ are in no core/);
+  await assertRejects(() => image.verify(), ImageError, "is in no core");
+});
+
+Deno.test("restart() refuses inherited pages that make no sense", async () => {
+  for (
+    const [start, size] of [[0n, 4096n], [1n, 4096n], [4096n, 0n], [0n, 1n << 46n]] as const
+  ) {
+    await using dir = await TempDir.make();
+    const image = await spoiled(dir, (image) => {
+      const at = image.processes.at(-1)!.regions.find(({ kind }) => kind === "vvar")!.start + start;
+      return [at, at + size];
+    });
+    const { code, stderr } = await run([built("restart"), image.path]);
+    assertEquals(code, 1);
+    assertMatch(stderr, /inherited range \d+ makes no sense/);
+  }
+});
+
+Deno.test("restart() refuses a process whose parent's memory is damaged", async () => {
+  await using dir = await TempDir.make();
+  const image = await workers(dir, "self");
+  const path = image.processes[0]!.path;
+  const bytes = await Deno.readFile(path);
+  bytes[10 * MIB]! ^= 1;
+  await Deno.writeFile(path, bytes);
+  const { code, stderr } = await run([built("restart"), join(image.path)]);
+  assertEquals(code, 1);
+  assertMatch(stderr, /^restart: the image is damaged: memory from [0-9a-f]+ on does not match/);
+});
