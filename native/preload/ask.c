@@ -88,13 +88,13 @@ static long add_member(struct checkpoint *c, int32_t pid, int32_t parent) {
 }
 
 static long add_children_of(struct checkpoint *c, int32_t pid, const char *tid) {
-  char path[64], text[4096];
+  char path[64], *text = c->scratch;
   struct text words = text_in(path, sizeof path);
   text_format(&words, "/proc/%d/task/%s/children", (int64_t)pid, tid);
-  long n = sys_read_file(path, text, sizeof text);
+  long n = sys_read_file(path, text, SCRATCH);
   if (n == -ENOENT || n == -ESRCH)
     return 0;
-  if (n < 0 || n == sizeof text - 1)
+  if (n < 0 || n == SCRATCH - 1)
     return fail(c, n < 0 ? n : -E2BIG, "%s cannot be read: %s", path, text_errno(n < 0 ? n : -E2BIG));
   long result = 0;
   for (const char *at = text; result == 0;) {

@@ -11,6 +11,8 @@
 #include "core/sys.h"
 #include "core/text.h"
 
+enum { ROOM = 256 << 10 /* for the ids of a thread's children */ };
+
 /* Without waiting for it: that is the program's. */
 static bool has_ended(int32_t pid, uint32_t *status) {
   siginfo_t info;
@@ -45,14 +47,14 @@ static long add_child(struct checkpoint *c, int32_t pid) {
   return 0;
 }
 
-static long add_children_of(struct checkpoint *c, const char *tid) {
-  char path[64], text[4096];
+static long add_children_of(struct checkpoint *c, const char *tid, char *text) {
+  char path[64];
   struct text words = text_in(path, sizeof path);
   text_format(&words, "/proc/self/task/%s/children", tid);
-  long n = sys_read_file(path, text, sizeof text), result = 0;
+  long n = sys_read_file(path, text, ROOM), result = 0;
   if (n < 0)
     return fail(c, n, "%s: %s", path, text_errno(n));
-  if (n == sizeof text - 1)
+  if (n == ROOM - 1)
     return fail(c, -E2BIG, "it has more children than can be saved yet");
   for (const char *at = text; result == 0;) {
     text_skip_spaces(&at);
@@ -66,15 +68,16 @@ static long add_children_of(struct checkpoint *c, const char *tid) {
 
 long describe_children(struct checkpoint *c) {
   struct dir *dir = arena_take(&c->arena, sizeof *dir);
+  char *children = arena_take(&c->arena, ROOM);
   uint64_t tid;
-  if (!dir)
+  if (!dir || !children)
     return -ENOMEM;
   long result = dir_open(dir, AT_FDCWD, "/proc/self/task");
   if (result < 0)
     return fail(c, result, "/proc/self/task: %s", text_errno(result));
   for (const char *name; result == 0 && (name = dir_next(dir));)
     if (text_is_decimal(name, &tid))
-      result = add_children_of(c, name);
+      result = add_children_of(c, name, children);
   if (result == 0)
     result = dir->error;
   dir_close(dir);

@@ -113,7 +113,8 @@ static long accept_member(struct checkpoint *c) {
 
 /* ---- Waiting ------------------------------------------------------------------------------------------ */
 
-/* Waits until somebody has something to say, and listens; without a limit (-1) or this many ms. */
+/* Waits until somebody has something to say, and listens; without a limit (-1) or this many ms. 1: somebody
+ * had, 0: nobody. */
 static long listen_once(struct checkpoint *c, enum stage wanted, int limit) {
   size_t places = count(c) + 1, used = 1;
   struct pollfd *polls = c->polls;
@@ -135,7 +136,7 @@ static long listen_once(struct checkpoint *c, enum stage wanted, int limit) {
   for (size_t i = 1; i < used && result == 0; i++)
     if (polls[i].fd >= 0 && polls[i].revents)
       result = hear_from(c, member_at(c, i - 1));
-  return result;
+  return result < 0 ? result : 1;
 }
 
 static bool all_are(const struct checkpoint *c, enum stage stage) {
@@ -147,9 +148,9 @@ static bool all_are(const struct checkpoint *c, enum stage stage) {
 
 static long wait_for_all(struct checkpoint *c, enum stage stage) {
   long result = 0;
-  while (result == 0 && !all_are(c, stage))
+  while (result >= 0 && !all_are(c, stage))
     result = listen_once(c, stage, -1);
-  return result;
+  return result < 0 ? result : 0;
 }
 
 static long tell_all(struct checkpoint *c, enum order_kind kind, int fd) {
@@ -180,15 +181,20 @@ static long give_up(struct checkpoint *c) {
 
 /* Whoever asks is asked again until all stand still; a process that stands still has no new children. */
 static long bring_all(struct checkpoint *c) {
-  long result = job_add_children(c, c->process.pid);
+  long result = job_add_children(c, c->process.pid), heard = 0;
   while (result == 0 && !all_are(c, STAGE_JOINED)) {
     bool early = false;
     for (size_t i = 0; i < count(c) && result == 0; i++) {
-      result = job_ask(c, member_at(c, i));
+      /* Whether one who was asked has ended is looked at when nobody comes: else each who does would cost a
+       * look at all others. */
+      if (member_at(c, i)->stage != STAGE_ASKED || !heard)
+        result = job_ask(c, member_at(c, i));
       early |= member_at(c, i)->stage < STAGE_ASKED;
     }
     if (result == 0)
-      result = listen_once(c, STAGE_JOINED, early ? LOOK_MS : LOOK_MS * 20);
+      heard = listen_once(c, STAGE_JOINED, early ? LOOK_MS : LOOK_MS * 20);
+    if (heard < 0)
+      result = heard;
     if (result == 0 && now_ns(CLOCK_MONOTONIC) > c->deadline_ns)
       result = give_up(c);
     /* Those whose parent has ended come to a reaper among us. */
