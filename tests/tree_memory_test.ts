@@ -20,6 +20,12 @@ roundtrips([
     args: () => ["6", "24"],
     pagemap: true,
   },
+  {
+    does: "brings back memory of every kind that processes share on purpose",
+    program: "tree_shm",
+    endsForGood: true,
+    pagemap: true,
+  },
 ]);
 
 async function workers(dir: TempDir, as: "self" | "user"): Promise<Image> {
@@ -49,6 +55,18 @@ for (const as of everyone) {
     assertMatch(shown.stdout, /\nanonymous .* \+ 24(\.\d)? MiB of its parent\n/);
   });
 }
+
+Deno.test("checkpoint() writes what processes share on purpose once", async () => {
+  await using dir = await TempDir.make();
+  await using target = Target.launch([built("tests/tree_shm")], { dir: dir.join("ckpt") });
+  await target.waitFor("READY\n");
+  await target.waitUntilAsleep();
+  const image = await Image.open(await target.checkpoint());
+  await image.verify();
+  assert(image.size > 10 * MIB && image.size < 13 * MIB, `${image.size} bytes`);
+  await target.send("go\n");
+  await target.succeed();
+});
 
 /** An image whose last process inherits something else than it did. */
 async function spoiled(

@@ -9,6 +9,7 @@
 #include "core/glob.h"
 #include "core/sys.h"
 #include "core/text.h"
+#include "job.h"
 
 #define FILES "files"
 
@@ -109,6 +110,15 @@ static bool is_wanted(const struct checkpoint *c, const struct ckpt_file *file) 
          (S_ISREG(file->mode) && file_is_asked_for(c, string_at(c, file->path)));
 }
 
+/* Does a process before this one carry it? */
+static bool is_carried_before(const struct checkpoint *c, const struct ckpt_file *file) {
+  if (!c->order)
+    return false;
+  return file->flags & CKPT_FILE_DELETED
+             ? open_elsewhere(c, file->dev, file->ino, c->order->process)
+             : file->flags & CKPT_FILE_SHM && written_before(c, file->dev, file->ino);
+}
+
 /* Where the contents go. */
 struct carrying {
   struct checkpoint *c;
@@ -142,7 +152,7 @@ static long carry_open_files(struct carrying *carrying) {
         i < c->descriptors.count ? &descriptors[i] : &in_flight[i - c->descriptors.count];
     uint32_t index = descriptions[holder->description].file;
     struct ckpt_file *file = index ? &files[index - 1] : NULL;
-    if (!file || !is_wanted(c, file))
+    if (!file || !is_wanted(c, file) || is_carried_before(c, file))
       continue;
     result = make_directory(carrying);
     if (result == 0)
@@ -156,7 +166,7 @@ static long carry_mapped_files(struct carrying *carrying) {
   struct ckpt_file *files = c->files.entries;
   long result = 0;
   for (size_t i = 0; i < c->files.count && result == 0; i++) {
-    if (!(files[i].flags & CKPT_FILE_MAPPED) || !is_wanted(c, &files[i]))
+    if (!(files[i].flags & CKPT_FILE_MAPPED) || !is_wanted(c, &files[i]) || is_carried_before(c, &files[i]))
       continue;
     result = make_directory(carrying);
     if (result == 0)

@@ -14,14 +14,16 @@
 #include "checkpoint.h"
 #include "thread.h"
 
-/* One descriptor of one process: from these all members learn what is shared. */
+/* One descriptor of one process, or one shared mapping: from these all members learn what is shared. */
 struct open_file {
   uint64_t dev, ino;
   uint32_t process; /* the leader is 0 */
-  int32_t fd;
-  uint32_t flags; /* O_* */
-  uint32_t id;    /* the same for all that refer to one open file description; 0: only one process does */
-  bool outside;   /* 0, 1, 2, or there when the program was started */
+  int32_t fd;       /* -1: a mapping */
+  uint32_t flags;   /* O_*; of a mapping PROT_* */
+  uint32_t id;      /* the same for all that refer to one open file description; 0: only one process does */
+  bool outside;     /* 0, 1, 2, or there when the program was started */
+  bool nameless;    /* no directory has it */
+  uint64_t start, end; /* of a mapping: in the file */
 };
 
 enum order_kind { ORDER_DESCRIBE = 1, ORDER_WRITE = 2, ORDER_CARRY_ON = 3, ORDER_END = 4 };
@@ -130,5 +132,15 @@ uint32_t shared_id(const struct checkpoint *c, int fd);
 bool another_has(const struct checkpoint *c, int fd, uint64_t inode);
 bool carries_shared(const struct checkpoint *c, uint32_t id);
 bool carries_inode(const struct checkpoint *c, uint64_t dev, uint64_t ino);
+
+/* shared_maps.c */
+/* Adds the calling process's shared mappings to its open files. */
+long shared_maps_list(struct checkpoint *c);
+/* Have processes before this one all of [start, end) of a file mapped? Then they save it. */
+bool saved_before(const struct checkpoint *c, uint64_t dev, uint64_t ino, uint64_t start, uint64_t end);
+/* Has one of them it mapped to be written? */
+bool written_before(const struct checkpoint *c, uint64_t dev, uint64_t ino);
+/* Has another process before `end` it open, without a name? Then that carries it. */
+bool open_elsewhere(const struct checkpoint *c, uint64_t dev, uint64_t ino, uint32_t end);
 
 #endif

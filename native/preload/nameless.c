@@ -14,6 +14,7 @@
 #include "core/dir.h"
 #include "core/sys.h"
 #include "core/text.h"
+#include "job.h"
 #include "regions.h"
 
 #define DELETED " (deleted)"
@@ -80,6 +81,14 @@ static enum source source_of_shared(const struct reading *r, bool huge) {
   return text_starts(r->name, "/memfd:") || was_on_tmpfs(r) ? SOURCE_HELD : SOURCE_EXISTING;
 }
 
+/* Does another process save it, from a mapping of its own or as a file that it has open? */
+static bool is_saved_elsewhere(const struct checkpoint *c, const struct ckpt_region *region,
+                               const struct ckpt_file *file) {
+  return c->order && (open_elsewhere(c, file->dev, file->ino, UINT32_MAX) ||
+                      saved_before(c, file->dev, file->ino, region->offset,
+                                   region->offset + (region->end - region->start)));
+}
+
 /* Is all of it among what regions before this one have in the image? */
 static bool is_saved(const struct checkpoint *c, const struct ckpt_region *region) {
   const struct ckpt_region *others = c->regions.entries;
@@ -116,7 +125,8 @@ static long add_shared(struct reading *r, struct ckpt_region *region, const stru
   bool huge = region->flags & CKPT_REGION_HUGETLB;
   region->file = (uint32_t)index;
   region->kind = CKPT_REGION_SHARED;
-  return add_region(r, region, is_saved(r->c, region) ? SOURCE_NONE : source_of_shared(r, huge));
+  bool saved = is_saved(r->c, region) || is_saved_elsewhere(r->c, region, file);
+  return add_region(r, region, saved ? SOURCE_NONE : source_of_shared(r, huge));
 }
 
 /* The inode's number is the segment's id. */

@@ -26,6 +26,7 @@ static long add_own(struct checkpoint *c, int fd) {
       .fd = fd,
       .flags = (uint32_t)flags,
       .outside = was_there(fd, st.st_dev, st.st_ino),
+      .nameless = st.st_nlink == 0,
   };
   return 0;
 }
@@ -45,7 +46,7 @@ long open_files_list(struct checkpoint *c) {
   if (result == 0)
     result = dir->error;
   dir_close(dir);
-  return result;
+  return result == 0 ? shared_maps_list(c) : result;
 }
 
 /* ---- Comparing ---------------------------------------------------------------------------------------- */
@@ -101,11 +102,12 @@ static long is_same(struct checkpoint *c, const struct open_file *a, const struc
 /* Of the files from `first` on, all openings of one inode: each that an earlier one shares gets its id. */
 static long compare_group(struct checkpoint *c, struct open_file *files, size_t count, uint32_t *last_id) {
   for (size_t i = 0; i < count; i++) {
-    if (files[i].id)
+    if (files[i].id || files[i].fd < 0)
       continue;
     bool shared = false;
     for (size_t j = i + 1; j < count; j++) {
-      long same = files[j].id || files[j].process == files[i].process ? 0 : is_same(c, &files[i], &files[j]);
+      bool other = files[j].fd >= 0 && !files[j].id && files[j].process != files[i].process;
+      long same = other ? is_same(c, &files[i], &files[j]) : 0;
       if (same < 0)
         return same;
       if (!same)
@@ -119,7 +121,7 @@ static long compare_group(struct checkpoint *c, struct open_file *files, size_t 
     }
     /* Duplicates in the same process. */
     for (size_t j = i + 1; shared && j < count; j++)
-      if (!files[j].id && files[j].process == files[i].process) {
+      if (files[j].fd >= 0 && !files[j].id && files[j].process == files[i].process) {
         long same = is_same(c, &files[i], &files[j]);
         if (same < 0)
           return same;
@@ -201,7 +203,7 @@ bool another_has(const struct checkpoint *c, int fd, uint64_t inode) {
     if (files[i].process == c->order->process && files[i].fd == fd)
       dev = files[i].dev;
   for (size_t i = 0; dev && i < c->open_files.count; i++)
-    if (files[i].ino == inode && files[i].dev == dev)
+    if (files[i].fd >= 0 && files[i].ino == inode && files[i].dev == dev)
       return true;
   return false;
 }
@@ -209,8 +211,8 @@ bool another_has(const struct checkpoint *c, int fd, uint64_t inode) {
 bool carries_inode(const struct checkpoint *c, uint64_t dev, uint64_t ino) {
   const struct open_file *files = c->open_files.entries;
   for (size_t i = 0; i < c->open_files.count; i++)
-    if (files[i].ino == ino && files[i].dev == dev && (files[i].flags & O_ACCMODE) != O_WRONLY &&
-        files[i].process < c->order->process)
+    if (files[i].fd >= 0 && files[i].ino == ino && files[i].dev == dev &&
+        (files[i].flags & O_ACCMODE) != O_WRONLY && files[i].process < c->order->process)
       return false;
   return true;
 }

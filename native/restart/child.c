@@ -85,7 +85,7 @@ static int restore_place(const struct child *child) {
 
 int child_become(struct child *child) {
   clamp_limits(child->image);
-  if (place_descriptors(child) < 0 || restore_place(child) < 0 || segments_make(child) < 0)
+  if (place_descriptors(child) < 0 || restore_place(child) < 0)
     return -1;
   restore_priority(child->image);
   restore_oom_score(child->image->process.oom_score_adj);
@@ -98,7 +98,7 @@ void child_run(struct job *job) {
   struct child *root = &job->children[0];
   say_through(root->report_fd);
   mount_own_proc(root);
-  if (make_descriptors(job) == 0 && nest_place(job) == 0)
+  if (make_descriptors(job) == 0 && segments_make(job) == 0 && nest_place(job) == 0)
     family_grow(job, root);
   say_send_problems();
   _exit(1);

@@ -361,7 +361,8 @@ static int share_files(struct job *job, struct child *maker, const struct merge_
       if (users[maps[i].files[j]] < 2)
         users[maps[i].files[j]]++;
   for (uint32_t i = 0; i < merged->files_count; i++)
-    if (users[i] > 1 && merged->files[i].flags & CKPT_FILE_DELETED && file_make(maker, i) < 0)
+    if (users[i] > 1 && merged->files[i].flags & CKPT_FILE_DELETED &&
+        !(merged->files[i].flags & CKPT_FILE_SEGMENT) && file_make(maker, i) < 0)
       return -1;
   free(users);
   for (uint32_t i = 0; i < job->count; i++)

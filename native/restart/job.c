@@ -108,6 +108,47 @@ static bool is_written(const struct job *job, const struct ckpt_file *file) {
   return false;
 }
 
+/* The image's copy of this file, which another process carries: null when none does. */
+static const struct ckpt_file *find_copy(const struct job *job, const struct ckpt_file *file,
+                                         const struct image **of) {
+  for (uint32_t i = 0; i < job->count; i++)
+    for (uint32_t j = 0; j < job->images[i].files_count; j++) {
+      const struct ckpt_file *other = &job->images[i].files[j];
+      *of = &job->images[i];
+      if (other->dev == file->dev && other->ino == file->ino && other->flags & CKPT_FILE_CARRIED &&
+          ((other->flags ^ file->flags) & CKPT_FILE_DELETED) == 0)
+        return other;
+    }
+  return NULL;
+}
+
+/* Of what several processes have, one carries the contents. */
+static int share_copy(const struct job *job, struct image *image, struct ckpt_file *file) {
+  const struct image *of;
+  const struct ckpt_file *copy = find_copy(job, file, &of);
+  if (!copy)
+    return 0;
+  if (image_add_string(image, image_string(of, copy->carried), &file->carried) < 0)
+    return say_problem("not enough memory");
+  file->size = copy->size;
+  file->mtime_ns = copy->mtime_ns;
+  file->checksum = copy->checksum;
+  file->flags |= CKPT_FILE_CARRIED;
+  return 0;
+}
+
+int job_share_copies(struct job *job) {
+  for (uint32_t i = 0; i < job->count && job->count > 1; i++)
+    for (uint32_t j = 0; j < job->images[i].files_count; j++) {
+      struct ckpt_file *file = &job->images[i].files[j];
+      if (file->flags & (CKPT_FILE_DELETED | CKPT_FILE_SHM) &&
+          !(file->flags & (CKPT_FILE_CARRIED | CKPT_FILE_MEMORY)) &&
+          share_copy(job, &job->images[i], file) < 0)
+        return -1;
+    }
+  return 0;
+}
+
 void job_share_flags(struct job *job) {
   for (uint32_t i = 0; i < job->count && job->count > 1; i++)
     for (uint32_t j = 0; j < job->images[i].files_count; j++) {

@@ -16,6 +16,10 @@ struct job {
 int job_open(struct job *job, const struct place *place, const struct image *root);
 /* What one process writes, all know as written. */
 void job_share_flags(struct job *job);
+/* What one process carries, all have that share it: 0, or -1 with a problem said. */
+int job_share_copies(struct job *job);
+/* segments.c: finds or makes the System V segments of all processes: 0, or -1 with a problem said. */
+int segments_make(struct job *job);
 void job_close(struct job *job);
 /* Of all cores, in bytes. */
 uint64_t job_size(const struct job *job);

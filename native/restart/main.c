@@ -82,6 +82,8 @@ static int check_image(struct restart *r) {
 /* All that can be found wrong before anything is made. */
 static bool checks_pass(struct restart *r) {
   job_share_flags(&r->job);
+  if (job_share_copies(&r->job) < 0)
+    return false;
   for (uint32_t i = 0; i < r->job.count; i++) {
     struct image *image = &r->job.images[i];
     if (moves_apply(&r->options.moves, image) < 0)

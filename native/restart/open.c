@@ -121,9 +121,6 @@ static int recreate(struct child *child, uint32_t index) {
 
 int file_make(struct child *child, uint32_t index) {
   const struct ckpt_file *file = &child->image->files[index];
-  if (file->flags & CKPT_FILE_SEGMENT)
-    return say_problem("%s is shared by several processes, which cannot be brought back yet",
-                       image_string(child->image, file->path));
   if (file->flags & CKPT_FILE_MEMORY)
     return file_for_memory(child, index, 0) < 0 ? -1 : 0;
   return file->flags & CKPT_FILE_CARRIED ? recreate(child, index) : 0;

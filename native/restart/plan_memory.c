@@ -55,7 +55,6 @@ int plan_region(struct child *child, const struct ckpt_region *from, bool filled
       .prot = from->prot,
       .flags = from->flags,
       .segment = segment,
-      .clear = segment && !child->segments[from->file - 1].made,
   };
   return over_file && (to->fd = region_file(child, from)) < 0 ? -1 : 0;
 }

@@ -7,9 +7,11 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/mman.h>
 #include <sys/shm.h>
 
 #include "core/sys.h"
+#include "job.h"
 #include "say.h"
 
 #define NEXT_ID "/proc/sys/kernel/shm_next_id"
@@ -61,24 +63,54 @@ static int make(const struct ckpt_file *file) {
   return id;
 }
 
-int segments_make(struct child *child) {
-  const struct image *image = child->image;
-  child->segments = calloc((size_t)image->files_count + 1, sizeof *child->segments);
-  if (!child->segments)
-    return say_problem("not enough memory");
-  for (uint32_t i = 0; i < image->files_count; i++) {
-    const struct ckpt_file *file = &image->files[i];
-    if (!(file->flags & CKPT_FILE_SEGMENT))
-      continue;
-    int found = find(file);
-    int id = found == 0 ? make(file) : (int)file->ino;
-    if (found < 0 || id < 0)
-      return -1;
-    child->segments[i] = (struct plan_segment){
-        .id = id,
-        .made = found == 0,
-        .removed = (file->flags & CKPT_FILE_DELETED) != 0,
-    };
+/* What it holds now is another's: the pages of the image come into an empty one. */
+static int clear(const struct ckpt_file *file) {
+  void *at = shmat((int)file->ino, NULL, 0);
+  int error = at == (void *)-1 || madvise(at, file->size, MADV_REMOVE) < 0 ? -errno : 0;
+  if (at != (void *)-1)
+    shmdt(at);
+  return error == 0 ? 0 : say_problem("%s cannot be cleared: %s", segment_name(file), strerror(-error));
+}
+
+static int find_or_make(const struct ckpt_file *file, struct plan_segment *segment) {
+  int found = find(file);
+  int id = found == 0 ? make(file) : (int)file->ino;
+  if (found < 0 || id < 0 || (found && clear(file) < 0))
+    return -1;
+  *segment = (struct plan_segment){
+      .id = id,
+      .made = found == 0,
+      .removed = (file->flags & CKPT_FILE_DELETED) != 0,
+  };
+  return 0;
+}
+
+/* A process before this one that has the same segment; null if none. */
+static const struct plan_segment *known_segment(const struct job *job, uint32_t process, uint64_t id) {
+  for (uint32_t i = 0; i < process; i++)
+    for (uint32_t j = 0; j < job->images[i].files_count; j++)
+      if (job->images[i].files[j].flags & CKPT_FILE_SEGMENT && job->images[i].files[j].ino == id)
+        return &job->children[i].segments[j];
+  return NULL;
+}
+
+int segments_make(struct job *job) {
+  for (uint32_t i = 0; i < job->count; i++) {
+    const struct image *image = &job->images[i];
+    struct plan_segment *segments = calloc((size_t)image->files_count + 1, sizeof *segments);
+    job->children[i].segments = segments;
+    if (!segments)
+      return say_problem("not enough memory");
+    for (uint32_t j = 0; j < image->files_count; j++) {
+      const struct ckpt_file *file = &image->files[j];
+      if (!(file->flags & CKPT_FILE_SEGMENT))
+        continue;
+      const struct plan_segment *known = known_segment(job, i, file->ino);
+      if (known)
+        segments[j] = *known;
+      else if (find_or_make(file, &segments[j]) < 0)
+        return -1;
+    }
   }
   return 0;
 }

@@ -6,8 +6,6 @@
 
 /* Says which of the image's segments others use now. */
 void check_segments(const struct image *image);
-/* Finds or makes all of them for the new process: 0, or -1 with a problem said. */
-int segments_make(struct child *child);
 /* Removes those that were made. */
 void segments_undo(const struct child *child);
 

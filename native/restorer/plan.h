@@ -78,9 +78,8 @@ struct plan_region {
   uint32_t prot;      /* in the end */
   uint32_t flags;     /* enum ckpt_region_flag */
   uint8_t segment;    /* over a System V segment */
-  uint8_t clear;      /* ... which holds something else now */
   uint8_t attached;   /* ... and in its place, with the other pieces of its attachment */
-  uint8_t pad;
+  uint16_t pad;
   uint64_t nested; /* where it is until it is moved to its place, pages and all; 0: nowhere */
 };
 

@@ -42,10 +42,8 @@ static long reserve(const struct plan_region *region) {
 
 static long move_piece(const struct plan_region *region, long whole) {
   uint64_t size = region->end - region->start;
-  long at = sys(SYS_(mremap), whole + (long)region->offset, size, size, MREMAP_MAYMOVE | MREMAP_FIXED,
-                region->start);
-  long error = region->clear && at == (long)region->start ? sys(SYS_(madvise), at, size, MADV_REMOVE) : 0;
-  return error < 0 ? error : at;
+  return sys(SYS_(mremap), whole + (long)region->offset, size, size, MREMAP_MAYMOVE | MREMAP_FIXED,
+             region->start);
 }
 
 /* Attached as a whole, wherever there is room beside its places; then each piece is moved to its own, and the
