@@ -3,7 +3,7 @@
  * things that are compared take turns, so that a machine that gets slower does so for both.
  *
  *     deno run -A bench/bench.ts [--rounds=N] [--mib=N] [--dir=DIRECTORY]
- *         [--only=checkpoint|restart|small|overhead]
+ *         [--only=checkpoint|restart|small|workers|overhead]
  *
  * @module
  */
@@ -40,8 +40,8 @@ async function timed(action: () => Promise<unknown>): Promise<number> {
 }
 
 /** A fill program that is ready. */
-async function fill(dir: string, kind: string, mib: number): Promise<Job> {
-  const job = await launch([built("bench/fill"), kind, String(mib)], {
+async function fill(dir: string, kind: string, mib: number, ...more: string[]): Promise<Job> {
+  const job = await launch([built("bench/fill"), kind, String(mib), ...more], {
     dir,
     name: `${kind}-${mib}`,
     stdin: "piped",
@@ -172,6 +172,33 @@ async function benchSmall({ dir, rounds }: Setting): Promise<void> {
   row("for comparison: the program itself, from exec to its first output", ms(median(starts)));
 }
 
+/** What workers that share a server's memory since a fork add to it. */
+async function benchWorkers({ dir, mib, rounds }: Setting): Promise<void> {
+  let alone: number[] | undefined;
+  for (const workers of [0, 10, 50, 500]) {
+    const job = await fill(dir, "random", mib, `+${workers}`);
+    const checkpoints: number[] = [], restarts: number[] = [];
+    for (let round = 0; round <= rounds; round++) {
+      const image = await job.checkpoint();
+      if (round > 0) checkpoints.push(image.made!.duration);
+      await Deno.remove(image.path, { recursive: true });
+    }
+    const image = await job.checkpoint({ kill: true });
+    await job.status;
+    for (let round = 0; round <= rounds; round++) {
+      const restart = await firstOutput([built("restart"), "--quiet", image.path]);
+      if (round > 0) restarts.push(restart);
+    }
+    const values = [image.size, median(checkpoints), median(restarts)];
+    alone ??= values;
+    const ratios = values.map((value, i) => (value / alone![i]!).toFixed(2));
+    const [checkpoint, restart] = [ms(values[1]!), ms(values[2]!)];
+    const size = `${(image.size / 2 ** 20).toFixed(1)} MiB`;
+    row(workers, size, ratios[0]!, checkpoint, ratios[1]!, restart, ratios[2]!);
+    await Deno.remove(image.path, { recursive: true });
+  }
+}
+
 /** What a turn of each loop is, and how many make a measurement. */
 const loops: Record<string, { words: string; count: number }> = {
   syscall: { words: "system call (getppid)", count: 2_000_000 },
@@ -235,6 +262,14 @@ const parts: Record<string, (setting: Setting) => Promise<void>> = {
     row("step", "ms");
     row("---", "--:");
     await benchSmall(setting);
+  },
+  workers: async (setting) => {
+    console.log(
+      `\nA server of ${setting.mib} MiB and its workers, which share that since a fork:\n`,
+    );
+    row("workers", "image", "ratio", "checkpoint", "ratio", "restart", "ratio");
+    row("--:", "--:", "--:", "--:", "--:", "--:", "--:");
+    await benchWorkers(setting);
   },
   overhead: async (setting) => {
     console.log("\nRun-time overhead, ns a turn:\n");

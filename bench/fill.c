@@ -1,6 +1,7 @@
-/* fill KIND MIB [FILE]: holds that much memory of one kind, says READY, and answers every line of its input;
- * with FILE it writes the same bytes there instead and ends. Kinds: random, text, zero (written, all zero),
- * sparse (every sixteenth page holds something). */
+/* fill KIND MIB [FILE | +WORKERS]: holds that much memory of one kind, says READY, and answers every line of
+ * its input; with FILE it writes the same bytes there instead and ends. Kinds: random, text, zero (written,
+ * all zero), sparse (every sixteenth page holds something). With +WORKERS it has so many children, which do
+ * nothing. */
 #include <errno.h>
 #include <fcntl.h>
 #include <stdint.h>
@@ -8,6 +9,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
+#include <sys/wait.h>
 #include <unistd.h>
 
 #define PAGE 4096ul
@@ -65,11 +67,31 @@ static int answer(void) {
   }
 }
 
+/* They end when what this gives is closed. */
+static int fork_workers(long count) {
+  int ends[2];
+  char byte;
+  if (pipe(ends))
+    return -errno;
+  for (; count > 0; count--) {
+    pid_t pid = fork();
+    if (pid < 0)
+      return -errno;
+    if (pid == 0) {
+      close(ends[1]);
+      _exit(read(ends[0], &byte, 1) == 0 ? 0 : 1);
+    }
+  }
+  close(ends[0]);
+  return ends[1];
+}
+
 int main(int argc, char **argv) {
   if (argc < 3 || argc > 4) {
-    fprintf(stderr, "usage: fill KIND MIB [FILE]\n");
+    fprintf(stderr, "usage: fill KIND MIB [FILE | +WORKERS]\n");
     return 2;
   }
+  int workers = -1;
   size_t size = strtoul(argv[2], NULL, 10) << 20;
   char *area = mmap(NULL, size, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
   if (area == MAP_FAILED) {
@@ -89,7 +111,13 @@ int main(int argc, char **argv) {
     fprintf(stderr, "fill: no such kind: %s\n", argv[1]);
     return 2;
   }
-  if (argc == 4) {
+  if (argc == 4 && argv[3][0] == '+') {
+    workers = fork_workers(atol(argv[3] + 1));
+    if (workers < 0) {
+      fprintf(stderr, "fill: %s\n", strerror(-workers));
+      return 1;
+    }
+  } else if (argc == 4) {
     int error = write_whole(argv[3], area, size);
     if (error)
       fprintf(stderr, "fill: %s: %s\n", argv[3], strerror(-error));
@@ -97,5 +125,9 @@ int main(int argc, char **argv) {
   }
   if (write(1, "READY\n", 6) != 6)
     return 1;
-  return answer();
+  int result = answer();
+  close(workers);
+  while (wait(NULL) > 0)
+    ;
+  return result;
 }

@@ -1,7 +1,8 @@
 import { assert, assertEquals, assertMatch, assertRejects } from "@std/assert";
 import { join } from "@std/path";
-import { Image, ImageError } from "../mod.ts";
+import { attach, Image, ImageError } from "../mod.ts";
 import { CoreEditor } from "./edit_core.ts";
+import { stateOf } from "./process.ts";
 import { roundtrips } from "./roundtrip.ts";
 import { built, run, TempDir } from "./support.ts";
 import { everyone, Target } from "./target.ts";
@@ -66,6 +67,19 @@ Deno.test("checkpoint() writes what processes share on purpose once", async () =
   assert(image.size > 10 * MIB && image.size < 13 * MIB, `${image.size} bytes`);
   await target.send("go\n");
   await target.succeed();
+});
+
+Deno.test("checkpoint() that kills leaves no process of the program behind", async () => {
+  await using dir = await TempDir.make();
+  await using target = Target.launch([built("tests/tree_workers"), "30", "16"], {
+    dir: dir.join("ckpt"),
+  });
+  await target.waitFor("READY\n");
+  await using job = await attach(target.pid);
+  const { processes } = await job.checkpoint({ kill: true });
+  for (const { pid } of processes.slice(1)) {
+    assert(["Z", undefined].includes(stateOf(pid)), `${pid} is in state ${stateOf(pid)}`);
+  }
 });
 
 /** An image whose last process inherits something else than it did. */

@@ -310,10 +310,28 @@ long job_wait_written(struct checkpoint *c) {
   return wait_for_all(c, STAGE_DONE);
 }
 
+/* Whoever hears that the program has ended finds none of it any more, and may restart it. */
+static void end_members(struct checkpoint *c) {
+  enum { LIMIT_MS = 5000 };
+  struct pollfd *ends = arena_take(&c->arena, count(c) * sizeof *ends);
+  for (size_t i = 0; ends && i < count(c); i++)
+    ends[i] = (struct pollfd){.fd = (int)sys(SYS_(pidfd_open), member_at(c, i)->pid, 0), .events = POLLIN};
+  (void)tell_all(c, ORDER_END, -1);
+  for (size_t i = 0; ends && i < count(c); i++) {
+    if (ends[i].fd < 0)
+      continue;
+    sys(SYS_(poll), &ends[i], 1, LIMIT_MS);
+    sys(SYS_(close), ends[i].fd);
+  }
+}
+
 void job_end(struct checkpoint *c, enum order_kind kind) {
   if (!c->job)
     return;
-  (void)tell_all(c, kind, -1);
+  if (kind == ORDER_END)
+    end_members(c);
+  else
+    (void)tell_all(c, kind, -1);
   offers_withdraw(c);
   for (size_t i = 0; i < count(c); i++)
     if (member_at(c, i)->socket >= 0)
