@@ -18,6 +18,11 @@ roundtrips([
     does: "brings back once what waits in a pipe that many processes can read",
     program: "tree_pipe",
   },
+  {
+    does: "brings back locks that one process holds and another waits for",
+    program: "tree_locks",
+    endsForGood: true,
+  },
 ]);
 
 Deno.test("Job.kill() ends a program with all of its descendants", async () => {
