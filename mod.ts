@@ -37,6 +37,7 @@ export { launch, type LaunchOptions, type Stream } from "./src/launch.ts";
 export type {
   Descriptor,
   ImageFile,
+  IpcObject,
   MemoryGroup,
   ProcessImage,
   Region,

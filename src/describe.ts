@@ -1,6 +1,7 @@
 import type { Core } from "./core.ts";
 import { PT_LOAD } from "./elf.ts";
 import { describeDescriptors } from "./describe_descriptors.ts";
+import { describeIpc } from "./describe_ipc.ts";
 import { FILE, FileFlag, NoteType } from "./format.ts";
 import { REGION, RegionFlag, RegionKind, THREAD } from "./format.ts";
 import { nameOf } from "./kind_name.ts";
@@ -44,6 +45,7 @@ export function describeProcess(core: Core): ProcessImage {
     regions,
     memory: groupMemory(regions, threads),
     descriptors: describeDescriptors(core),
+    ipc: describeIpc(core),
     threads,
     files,
   };

@@ -37,6 +37,9 @@ export const NoteType = {
   INOTIFY: 0x434b0017,
   TERMINALS: 0x434b0018,
   INHERITED: 0x434b0019,
+  SETS: 0x434b0020,
+  SEMAPHORES: 0x434b0021,
+  QUEUES: 0x434b0022,
 } as const;
 
 /** enum ckpt_region_kind. */
@@ -431,6 +434,44 @@ export const TERMINAL = new Struct("ckpt_terminal", {
   rows: "u32",
   columns: "u32",
   modes: "bytes44",
+});
+
+/** struct ckpt_set. */
+export const SET = new Struct("ckpt_set", {
+  id: "i32",
+  key: "i32",
+  mode: "u32",
+  uid: "u32",
+  gid: "u32",
+  first: "u32",
+  count: "u32",
+  pad: "u32",
+});
+
+/** struct ckpt_semaphore. */
+export const SEMAPHORE = new Struct("ckpt_semaphore", {
+  value: "u32",
+  adjust: "i32",
+});
+
+/** struct ckpt_queue. */
+export const QUEUE = new Struct("ckpt_queue", {
+  id: "i32",
+  key: "i32",
+  mode: "u32",
+  uid: "u32",
+  gid: "u32",
+  count: "u32",
+  room: "u64",
+  data: "u64",
+  data_size: "u64",
+});
+
+/** struct ckpt_message. */
+export const MESSAGE = new Struct("ckpt_message", {
+  type: "i64",
+  size: "u32",
+  pad: "u32",
 });
 
 /** struct ckpt_request. */

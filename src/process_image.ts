@@ -114,6 +114,22 @@ export interface Descriptor {
   timer?: { next: number; absolute: boolean; interval: number };
 }
 
+/** What a process shares with others by System V IPC, shared memory apart. */
+export interface IpcObject {
+  /** What it is. */
+  kind: "semaphores" | "queue";
+  /** Its id. */
+  id: number;
+  /** Its key, 0 for IPC_PRIVATE. */
+  key: number;
+  /** What a person would say about it. */
+  words: string;
+  /** Of a set of semaphores: their values. */
+  values?: number[];
+  /** Of a queue: how many messages wait in it. */
+  messages?: number;
+}
+
 /** A thread. */
 export interface Thread {
   /** Thread id. */
@@ -176,6 +192,8 @@ export interface ProcessImage {
   memory: MemoryGroup[];
   /** Its descriptors, by number. */
   descriptors: Descriptor[];
+  /** The System V semaphores and message queues that it uses. */
+  ipc: IpcObject[];
   /** Its threads, the main thread first. */
   threads: Thread[];
   /** Its files. */

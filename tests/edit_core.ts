@@ -76,6 +76,14 @@ export class CoreEditor {
     this.#view.setBigInt64(at, this.#view.getBigInt64(at, true) + value, true);
   }
 
+  /** Adds to a 32-bit field of the first entry of an array note; nothing when there is none. */
+  addToFirst(wanted: number, struct: Layout, field: string, value: number): void {
+    const note = this.note(wanted);
+    if (this.#view.getUint32(note, true) === 0) return;
+    const at = note + 8 + place(struct, field);
+    this.#view.setUint32(at, this.#view.getUint32(at, true) + value, true);
+  }
+
   /** Changes 32 bits of a thread's field. */
   setThread(index: number, field: string, value: number, from = 0): void {
     const threads = this.note(NoteType.THREADS);
@@ -94,9 +102,11 @@ export class CoreEditor {
   }
 }
 
-function place(
-  struct: { places: readonly { name: string; offset: number }[] },
-  name: string,
-): number {
+/** Where the fields of a struct are. */
+interface Layout {
+  places: readonly { name: string; offset: number }[];
+}
+
+function place(struct: Layout, name: string): number {
   return struct.places.find((field) => field.name === name)!.offset;
 }

@@ -18,6 +18,8 @@ const programs: [program: string, ...args: string[]][] = [
   ["thread_deep"],
   ["main_ended"],
   ["late_request"],
+  ["sysv_semaphores"],
+  ["sysv_queues"],
   ["busy", "timer"],
 ];
 

@@ -77,6 +77,9 @@ enum ckpt_note_type {
   CKPT_NOTE_INOTIFY = 0x434b0017,      /* struct ckpt_inotify [] */
   CKPT_NOTE_TERMINALS = 0x434b0018,    /* struct ckpt_terminal [], in the order of the descriptors */
   CKPT_NOTE_INHERITED = 0x434b0019,    /* struct ckpt_range []: pages that are those of the parent's core */
+  CKPT_NOTE_SETS = 0x434b0020,         /* struct ckpt_set [] */
+  CKPT_NOTE_SEMAPHORES = 0x434b0021,   /* struct ckpt_semaphore [], by set */
+  CKPT_NOTE_QUEUES = 0x434b0022,       /* struct ckpt_queue [] */
 };
 
 /* Pages of larger regions are never inherited: where a restart makes them there must be room for all. */
@@ -459,6 +462,45 @@ struct ckpt_timer {
   int32_t overrun; /* what timer_getoverrun says */
   int64_t interval_ns;
   int64_t value_ns; /* what remained; 0: not running */
+};
+
+/* A set of System V semaphores that the process uses. */
+struct ckpt_set {
+  int32_t id;
+  int32_t key;
+  uint32_t mode;
+  uint32_t uid; /* of its owner */
+  uint32_t gid;
+  uint32_t first; /* of its entries in the semaphores note */
+  uint32_t count;
+  uint32_t pad;
+};
+
+#define CKPT_SEMAPHORE_MOST 32767 /* SEMVMX */
+
+struct ckpt_semaphore {
+  uint32_t value;
+  int32_t adjust; /* what the kernel adds to it when this process ends (SEM_UNDO) */
+};
+
+/* A System V message queue that the process uses. */
+struct ckpt_queue {
+  int32_t id;
+  int32_t key;
+  uint32_t mode;
+  uint32_t uid;
+  uint32_t gid;
+  uint32_t count; /* messages in it */
+  uint64_t room;  /* bytes, msg_qbytes */
+  uint64_t data;  /* offset into the blob note: struct ckpt_message after struct ckpt_message */
+  uint64_t data_size;
+};
+
+/* Followed by its bytes. */
+struct ckpt_message {
+  int64_t type;
+  uint32_t size;
+  uint32_t pad;
 };
 
 enum ckpt_lock_kind { CKPT_LOCK_POSIX = 1, CKPT_LOCK_FLOCK = 2, CKPT_LOCK_OFD = 3 };

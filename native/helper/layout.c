@@ -177,6 +177,24 @@ static const struct field ckpt_child_fields[] = {F(pid), F(pgid), F(sid), F(stat
 static const struct field ckpt_terminal_fields[] = {F(device), F(flags), F(rows), F(columns), F(modes)};
 #undef F
 
+#define F(name) FIELD(ckpt_set, name)
+static const struct field ckpt_set_fields[] = {F(id),  F(key),   F(mode),  F(uid),
+                                               F(gid), F(first), F(count), F(pad)};
+#undef F
+
+#define F(name) FIELD(ckpt_semaphore, name)
+static const struct field ckpt_semaphore_fields[] = {F(value), F(adjust)};
+#undef F
+
+#define F(name) FIELD(ckpt_queue, name)
+static const struct field ckpt_queue_fields[] = {F(id),    F(key),  F(mode), F(uid),      F(gid),
+                                                 F(count), F(room), F(data), F(data_size)};
+#undef F
+
+#define F(name) FIELD(ckpt_message, name)
+static const struct field ckpt_message_fields[] = {F(type), F(size), F(pad)};
+#undef F
+
 #define F(name) FIELD(ckpt_request, name)
 static const struct field ckpt_request_fields[] = {F(size),       F(version), F(op),         F(flags),
                                                    F(timeout_ms), F(files),   F(call_known), F(call_number),
@@ -200,6 +218,7 @@ static const struct layout layouts[] = {
     LAYOUT(ckpt_rlimit),      LAYOUT(ckpt_itimer),     LAYOUT(ckpt_timer),     LAYOUT(ckpt_lock),
     LAYOUT(ckpt_watch),       LAYOUT(ckpt_timerfd),    LAYOUT(ckpt_socket),    LAYOUT(ckpt_packet),
     LAYOUT(ckpt_child),       LAYOUT(ckpt_terminal),   LAYOUT(ckpt_option),    LAYOUT(ckpt_inotify),
+    LAYOUT(ckpt_set),         LAYOUT(ckpt_semaphore),  LAYOUT(ckpt_queue),     LAYOUT(ckpt_message),
     LAYOUT(ckpt_request),     LAYOUT(ckpt_report),     LAYOUT(ckpt_resume)};
 
 /* Adds to what is in the buffer; false when it does not fit. */

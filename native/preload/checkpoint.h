@@ -80,6 +80,9 @@ struct checkpoint {
   struct list itimers;      /* struct ckpt_itimer */
   struct list timers;       /* struct ckpt_timer */
   struct list groups;       /* uint32_t */
+  struct list sets;         /* struct ckpt_set */
+  struct list semaphores;   /* struct ckpt_semaphore */
+  struct list queues;       /* struct ckpt_queue */
   struct list blob;         /* bytes */
   char *auxv;
   size_t auxv_size;
@@ -109,6 +112,7 @@ long describe_children(struct checkpoint *c);      /* children.c */
 long describe_timers(struct checkpoint *c);        /* timers.c */
 long describe_signals(struct checkpoint *c);       /* signals.c */
 long describe_regions(struct checkpoint *c);       /* regions.c */
+long describe_sysv(struct checkpoint *c);          /* sysv.c */
 long describe_descriptors(struct checkpoint *c);   /* descriptors.c */
 void close_in_flight(struct checkpoint *c);        /* descriptors.c */
 void take_locks_again(const struct checkpoint *c); /* locks.c */

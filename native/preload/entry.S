@@ -1,6 +1,8 @@
 /* The places where the stack changes under C's feet. */
 
         .text
+        .hidden __start_ckpt_window
+        .hidden __stop_ckpt_window
 
 /* Signal handler, as the kernel calls it: edi signal, rsi siginfo, rdx ucontext, on the program's stack
  * (maybe a small alternate one), so that this frame is all we take of it. Goes on in ckpt_on_signal on
@@ -9,7 +11,26 @@
         .hidden ckpt_signal_entry
         .type   ckpt_signal_entry, @function
 ckpt_signal_entry:
-        cmpl    $32, %edi
+        /* A thread that is about to note what a call has done comes later (sysv_undo.c). */
+        movq    168(%rdx), %rax         /* rip */
+        leaq    ckpt_window_opens(%rip), %rcx
+        subq    %rcx, %rax
+        leaq    ckpt_window_closes(%rip), %r8
+        subq    %rcx, %r8
+        cmpq    %r8, %rax
+        jae     8f
+        cmpq    $0, 144(%rdx)           /* rax */
+        je      9f
+        jmp     10f
+8:      movq    168(%rdx), %rax
+        leaq    __start_ckpt_window(%rip), %rcx
+        cmpq    %rcx, %rax
+        jb      10f
+        leaq    __stop_ckpt_window(%rip), %rcx
+        cmpq    %rcx, %rax
+        jae     10f
+9:      jmp     ckpt_put_off
+10:     cmpl    $32, %edi
         je      6f
         cmpl    $33, %edi
         jne     2f

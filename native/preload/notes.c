@@ -220,6 +220,9 @@ static void add_own_notes(struct notes *n) {
   add_array(n, CKPT_NOTE_OPTIONS, &c->options, sizeof(struct ckpt_option));
   add_array(n, CKPT_NOTE_INOTIFY, &c->inotify, sizeof(struct ckpt_inotify));
   add_array(n, CKPT_NOTE_TERMINALS, &c->terminals, sizeof(struct ckpt_terminal));
+  add_array(n, CKPT_NOTE_SETS, &c->sets, sizeof(struct ckpt_set));
+  add_array(n, CKPT_NOTE_SEMAPHORES, &c->semaphores, sizeof(struct ckpt_semaphore));
+  add_array(n, CKPT_NOTE_QUEUES, &c->queues, sizeof(struct ckpt_queue));
   add_note(n, CKPT_NOTE_NAME, CKPT_NOTE_BLOB, c->blob.entries, c->blob.count);
   add_note(n, CKPT_NOTE_NAME, CKPT_NOTE_STRINGS, c->strings.entries, c->strings.count);
 }

@@ -9,6 +9,7 @@
 
 #include "format/control.h"
 #include "part.h"
+#include "sysv.h"
 
 /* rip, rsp, rbx, rbp, r12-r15: entry.S knows the order. */
 struct context {
@@ -52,6 +53,7 @@ struct state {
   long result; /* of the last request made by ckpt_checkpoint() */
   struct part part;
   siginfo_t late_info; /* for ckpt_look_late */
+  struct sysv sysv;
 };
 
 extern struct state ckpt_state;

@@ -16,6 +16,7 @@
 #include "plan.h"
 #include "say.h"
 #include "segments.h"
+#include "sysv.h"
 
 /* A program that was the first process of its namespace is so again, and nobody else is there to do this. */
 static void mount_own_proc(const struct child *child) {
@@ -89,8 +90,9 @@ int child_become(struct child *child) {
     return -1;
   restore_priority(child->image);
   restore_oom_score(child->image->process.oom_score_adj);
-  int result = plan_jump(child);
+  int result = sysv_adjust(child) < 0 ? -1 : plan_jump(child);
   segments_undo(child);
+  sysv_undo(child);
   return result;
 }
 
@@ -98,7 +100,7 @@ void child_run(struct job *job) {
   struct child *root = &job->children[0];
   say_through(root->report_fd);
   mount_own_proc(root);
-  if (make_descriptors(job) == 0 && segments_make(job) == 0 && nest_place(job) == 0)
+  if (make_descriptors(job) == 0 && segments_make(job) == 0 && sysv_make(job) == 0 && nest_place(job) == 0)
     family_grow(job, root);
   say_send_problems();
   _exit(1);

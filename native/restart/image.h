@@ -39,7 +39,10 @@ struct image_run {
   X(options, OPTIONS, struct ckpt_option)                                                                    \
   X(children, CHILDREN, struct ckpt_child)                                                                   \
   X(inotify, INOTIFY, struct ckpt_inotify)                                                                   \
-  X(terminals, TERMINALS, struct ckpt_terminal)
+  X(terminals, TERMINALS, struct ckpt_terminal)                                                              \
+  X(sets, SETS, struct ckpt_set)                                                                             \
+  X(semaphores, SEMAPHORES, struct ckpt_semaphore)                                                           \
+  X(queues, QUEUES, struct ckpt_queue)
 
 struct image {
   char why[1024];
@@ -91,5 +94,6 @@ int image_read_notes(struct image *image);
 int image_check_notes(struct image *image);
 /* The part of it about descriptors and what is behind them. */
 int image_check_descriptors(struct image *image);
+int image_check_sysv(struct image *image);
 
 #endif

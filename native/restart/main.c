@@ -27,6 +27,7 @@
 #include "running.h"
 #include "say.h"
 #include "segments.h"
+#include "sysv.h"
 #include "terminal.h"
 #include "vdso.h"
 
@@ -101,6 +102,7 @@ static bool checks_pass(struct restart *r) {
     check_segments(image);
     vdso_prepare(image, &r->job.children[i].vdso);
   }
+  check_sysv(&r->job);
   return !say_has_problem();
 }
 

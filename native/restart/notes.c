@@ -6,7 +6,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#define NOTE_TYPES 32 /* more than there are */
+#define NOTE_TYPES 64 /* more than there are */
 #define NOTE_INDEX(type) ((type)&0xffff)
 
 struct note {

@@ -254,9 +254,9 @@ static int check_checksums(struct image *image) {
 
 int image_check_notes(struct image *image) {
   static int (*const checks[])(struct image *) = {
-      check_strings, check_info,      check_regions,  check_process,
-      check_threads, check_guards,    check_files,    image_check_descriptors,
-      check_signals, check_checksums, check_children, check_inherited,
+      check_strings,  check_info,      check_regions,           check_process, check_threads,
+      check_guards,   check_files,     image_check_descriptors, check_signals, check_checksums,
+      check_children, check_inherited, image_check_sysv,
   };
   for (size_t i = 0; i < sizeof checks / sizeof *checks; i++)
     if (checks[i](image) < 0)

@@ -129,6 +129,7 @@ function describe(process: ProcessImage): string {
     ]),
     "descriptors",
     descriptorLines(process).replace(/^/gm, "  "),
+    ...process.ipc.map(({ words }) => `  ${words}`),
     "files",
     table(process.files.map((file) => [`  ${file.path}`, uses(file)])),
     "regions",

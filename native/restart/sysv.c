@@ -1,0 +1,128 @@
+#include "sysv.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/msg.h>
+#include <sys/sem.h>
+
+#include "running.h"
+#include "say.h"
+
+bool sysv_may_be_there(const struct image *image, int32_t key) {
+  uint8_t now[sizeof image->info.boot_id];
+  return key != IPC_PRIVATE ||
+         (running_boot_id(now) == 0 && memcmp(now, image->info.boot_id, sizeof now) == 0);
+}
+
+bool sysv_is_alive(pid_t pid) {
+  return pid > 0 && running_starttime(AT_FDCWD, pid) != 0;
+}
+
+/* ---- Ids ---------------------------------------------------------------------------------------------- */
+
+/* An id is a place and how often the places have been gone round: places below 64 come one after the other.
+ */
+enum { TRIES = 1 << 20, PLACES = 64, ROUND_SHIFT = 15 };
+
+/* How many have to be made, from this id, until that one comes; negative: it has been. */
+static int64_t distance(int from, int to) {
+  const int place = (1 << ROUND_SHIFT) - 1;
+  int64_t rounds = (to >> ROUND_SHIFT) - (from >> ROUND_SHIFT);
+  return rounds * PLACES + (to & place) - (from & place);
+}
+
+int sysv_make_with_id(const struct sysv_maker *maker, int id) {
+  FILE *next = fopen(maker->next_id, "we");
+  if (next) {
+    fprintf(next, "%d", id);
+    fclose(next);
+  }
+  int made = maker->make(maker->what);
+  while (made >= 0 && made != id) {
+    int64_t left = distance(made, id);
+    maker->remove(made);
+    if (left < 0 || left > TRIES)
+      return -EBUSY;
+    made = maker->make(maker->what);
+  }
+  return made;
+}
+
+/* ---- Of all processes --------------------------------------------------------------------------------- */
+
+static bool is_known_set(const struct job *job, uint32_t process, int id) {
+  for (uint32_t i = 0; i < process; i++)
+    for (uint32_t j = 0; j < job->images[i].sets_count; j++)
+      if (job->images[i].sets[j].id == id)
+        return true;
+  return false;
+}
+
+static bool is_known_queue(const struct job *job, uint32_t process, int id) {
+  for (uint32_t i = 0; i < process; i++)
+    for (uint32_t j = 0; j < job->images[i].queues_count; j++)
+      if (job->images[i].queues[j].id == id)
+        return true;
+  return false;
+}
+
+void check_sysv(const struct job *job) {
+  for (uint32_t i = 0; i < job->count; i++) {
+    const struct image *image = &job->images[i];
+    for (uint32_t j = 0; j < image->sets_count; j++)
+      if (!is_known_set(job, i, image->sets[j].id))
+        set_find(image, &image->sets[j]);
+    for (uint32_t j = 0; j < image->queues_count; j++)
+      if (!is_known_queue(job, i, image->queues[j].id))
+        queue_find(image, &image->queues[j]);
+  }
+}
+
+static int make_set(const struct image *image, const struct ckpt_set *set, bool *made) {
+  int found = set_find(image, set);
+  if (found < 0 || found == SYSV_SAME)
+    return found < 0 ? -1 : 0;
+  *made = found == SYSV_GONE && set_make(image, set) == 0;
+  return found == SYSV_GONE && !*made ? -1 : set_fill(image, set);
+}
+
+static int make_queue(const struct image *image, const struct ckpt_queue *queue, bool *made) {
+  int found = queue_find(image, queue);
+  if (found < 0 || found == SYSV_SAME)
+    return found < 0 ? -1 : 0;
+  *made = found == SYSV_GONE && queue_make_again(image, queue) == 0;
+  return found == SYSV_GONE && !*made ? -1 : queue_fill(image, queue);
+}
+
+int sysv_make(struct job *job) {
+  int result = 0;
+  for (uint32_t i = 0; i < job->count && result == 0; i++) {
+    const struct image *image = &job->images[i];
+    struct child *child = &job->children[i];
+    child->sets_made = calloc(image->sets_count + 1ul, sizeof *child->sets_made);
+    child->queues_made = calloc(image->queues_count + 1ul, sizeof *child->queues_made);
+    if (!child->sets_made || !child->queues_made)
+      return say_problem("not enough memory");
+    for (uint32_t j = 0; j < image->sets_count && result == 0; j++)
+      if (!is_known_set(job, i, image->sets[j].id))
+        result = make_set(image, &image->sets[j], &child->sets_made[j]);
+    for (uint32_t j = 0; j < image->queues_count && result == 0; j++)
+      if (!is_known_queue(job, i, image->queues[j].id))
+        result = make_queue(image, &image->queues[j], &child->queues_made[j]);
+  }
+  for (uint32_t i = 0; i < job->count && result < 0; i++)
+    sysv_undo(&job->children[i]);
+  return result;
+}
+
+void sysv_undo(const struct child *child) {
+  for (uint32_t i = 0; child->sets_made && i < child->image->sets_count; i++)
+    if (child->sets_made[i])
+      semctl(child->image->sets[i].id, 0, IPC_RMID);
+  for (uint32_t i = 0; child->queues_made && i < child->image->queues_count; i++)
+    if (child->queues_made[i])
+      msgctl(child->image->queues[i].id, IPC_RMID, NULL);
+}
