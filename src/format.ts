@@ -504,6 +504,8 @@ export const REPORT = new Struct("ckpt_report", {
 
 /** The control signal. */
 export const CONTROL_SIGNAL = 32;
+/** What stands beside AT_NULL in the auxiliary vector of a restarted process. */
+export const AUXV_MARK = 0x74706b63;
 /** The version of requests and reports. */
 export const CONTROL_VERSION = 1;
 /** What to ask for. */

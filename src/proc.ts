@@ -113,10 +113,23 @@ export async function readStatus(
   };
 }
 
+/** What the kernel told a program when it began, by type; of a process that has ended, nothing. */
+export async function readAuxiliary(pid: number | string): Promise<Map<bigint, bigint>> {
+  const bytes = await reading(Deno.readFile(`/proc/${pid}/auxv`)) ?? new Uint8Array();
+  const words = new BigUint64Array(bytes.buffer, 0, Math.floor(bytes.length / 16) * 2);
+  const values = new Map<bigint, bigint>();
+  for (let i = 0; i < words.length; i += 2) values.set(words[i]!, words[i + 1]!);
+  return values;
+}
+
 /** A file of /proc/PID, undefined when there is no such process (any more). */
 export async function readProc(pid: number | string, file: string): Promise<string | undefined> {
+  return await reading(Deno.readTextFile(`/proc/${pid}/${file}`));
+}
+
+async function reading<T>(file: Promise<T>): Promise<T | undefined> {
   try {
-    return await Deno.readTextFile(`/proc/${pid}/${file}`);
+    return await file;
   } catch (error) {
     if (error instanceof Deno.errors.NotFound) return undefined;
     // ESRCH, which has neither class nor code: the process ended between open and read.

@@ -1,6 +1,13 @@
 import { delay } from "@std/async/delay";
-import { CONTROL_SIGNAL } from "./format.ts";
-import { isProcess, livingThread, type ProcessId, readProc, readStatus } from "./proc.ts";
+import { AUXV_MARK, CONTROL_SIGNAL } from "./format.ts";
+import {
+  isProcess,
+  livingThread,
+  type ProcessId,
+  readAuxiliary,
+  readProc,
+  readStatus,
+} from "./proc.ts";
 
 /** Whether a process has libckpt and its handler: anything else would die of the control signal. */
 export async function isReady(pid: number): Promise<boolean> {
@@ -10,6 +17,9 @@ export async function isReady(pid: number): Promise<boolean> {
   const maps = await readProc(thread, "maps");
   if (maps !== undefined && /\/libckpt\.so( \(deleted\))?$/m.test(maps)) return true;
   // After a restart the library is memory that came from the image, under no name.
+  const AT_NULL = 0n;
+  if ((await readAuxiliary(thread)).get(AT_NULL) === BigInt(AUXV_MARK)) return true;
+  // A kernel with a shorter table than the one where the program began has no place for the mark.
   const environment = await readProc(thread, "environ");
   return environment !== undefined && /(^|\0)LD_PRELOAD=[^\0]*\/libckpt\.so/.test(environment);
 }

@@ -43,6 +43,22 @@ Deno.test("attach() saves a program that has used up its descriptors", async () 
   await again.succeed();
 });
 
+Deno.test("attach() finds libckpt in a restarted program that has written over its environment", async () => {
+  await using dir = await TempDir.make();
+  await using target = Target.launch([built("tests/process_title")], { dir: dir.join("ckpt") });
+  await target.waitFor("READY\n");
+  let image = await target.checkpoint();
+  await target.kill();
+  for (let generation = 1; generation <= 2; generation++) {
+    await using again = Target.restart(image);
+    await again.ping();
+    await using job = await attach(again.programPid!);
+    ({ path: image } = await job.checkpoint());
+    await again.send("go\n");
+    await again.succeed();
+  }
+});
+
 Deno.test("attach() refuses an id that no process has", async () => {
   const child = new Deno.Command("true").spawn();
   await child.status;

@@ -76,6 +76,7 @@ Deno.test("the constants are those of the C headers", async () => {
   assertEquals(c.get("PROLOGUE_OFFSET"), format.PROLOGUE_OFFSET);
   assertEquals(c.get("CONTROL_SIGNAL"), format.CONTROL_SIGNAL);
   assertEquals(c.get("CONTROL_VERSION"), format.CONTROL_VERSION);
+  assertEquals(c.get("AUXV_MARK"), format.AUXV_MARK);
   assertEquals(c.get("REQUEST_KILL"), format.RequestFlag.KILL);
 });
 

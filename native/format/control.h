@@ -18,6 +18,12 @@
 #define CKPT_CONTROL_NAME "ckpt-%016llx" /* after the leading zero byte */
 #define CKPT_CONTROL_VERSION 1
 
+/* In a restarted process libckpt is memory without a name, and a program may have written over its
+ * environment (to show a title). What tells the process from others is the value beside AT_NULL at the end of
+ * its auxiliary vector in /proc, which restart sets, a fork passes on, exec takes away and nobody else reads.
+ */
+#define CKPT_AUXV_MARK 0x74706b63 /* "ckpt" */
+
 enum ckpt_request_op {
   CKPT_REQUEST_CHECKPOINT = 1,
   CKPT_REQUEST_JOIN = 2, /* from the process that leads the checkpoint of a job: native/preload/job.h */

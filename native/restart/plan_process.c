@@ -1,4 +1,5 @@
 /* The plan's process: layout, credentials, locks, and what is passed on as it stands in the image. */
+#include <elf.h>
 #include <fcntl.h>
 #include <linux/capability.h>
 #include <string.h>
@@ -6,6 +7,7 @@
 
 #include "core/sys.h"
 #include "descriptors.h"
+#include "format/control.h"
 #include "namespace.h"
 #include "plan_parts.h"
 #include "say.h"
@@ -15,6 +17,18 @@ static int reopen_exe(struct child *child) {
   const char *path = image_string(child->image, p->exe);
   int fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK | O_NOCTTY);
   return fd < 0 ? -1 : descriptor_lift(child, fd, path);
+}
+
+/* What src/ready.ts looks for. In a vector that fills the kernel's table the kernel takes it away again. */
+static uint64_t *copy_auxv(const struct image *image, struct room *room) {
+  uint64_t *auxv = room_take_copy(room, image->auxv, image->auxv_size);
+  for (uint64_t i = 0; i + 1 < image->auxv_size / sizeof *auxv; i += 2) {
+    if (auxv[i] == AT_NULL) {
+      auxv[i + 1] = CKPT_AUXV_MARK;
+      break;
+    }
+  }
+  return auxv;
 }
 
 void plan_add_mm(struct child *child, struct room *room, struct plan *plan) {
@@ -32,7 +46,7 @@ void plan_add_mm(struct child *child, struct room *room, struct plan *plan) {
       .arg_end = p->arg_end,
       .env_start = p->env_start,
       .env_end = p->env_end,
-      .auxv = room_take_copy(room, image->auxv, image->auxv_size),
+      .auxv = (void *)copy_auxv(image, room),
       .auxv_size = image->auxv_size,
       .exe_fd = (uint32_t)reopen_exe(child),
   };
