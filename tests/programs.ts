@@ -1,7 +1,7 @@
 /**
  * Programs that nobody here wrote: each runs once undisturbed, and once with three checkpoints at random
  * moments, each followed by kill -9 and a restart. Every file that the two runs leave must be equal, byte for
- * byte. Done as the user who calls, and when that is root also as an ordinary user.
+ * byte. Servers have clients instead, which know what must be there (programs_servers.ts). Done as the user who calls, and when that is root also as an ordinary user.
  *
  *     deno run -A tests/programs.ts [--seed=N] [--only=NAME] [--user=root|ordinary|both]
  *
@@ -14,6 +14,8 @@ import { type Job, launch, restart } from "../mod.ts";
 import { fileWorkloads } from "./programs_files_table.ts";
 import { type Workload, workloads } from "./programs_table.ts";
 import { installMissing, missingOf } from "./programs_install.ts";
+import { makeInputs, type Prepared, sh } from "./programs_prepare.ts";
+import { servers, tryServer } from "./programs_servers.ts";
 import { threadedWorkloads } from "./programs_threads.ts";
 import { treeWorkloads } from "./programs_trees_table.ts";
 
@@ -29,24 +31,6 @@ function randomFrom(seed: number): () => number {
     mixed ^= mixed + Math.imul(mixed ^ (mixed >>> 7), mixed | 61);
     return ((mixed ^ (mixed >>> 14)) >>> 0) / 2 ** 32;
   };
-}
-
-async function sh(command: string, cwd: string): Promise<void> {
-  const { success, stderr } = await new Deno.Command("sh", {
-    args: ["-ec", command],
-    cwd,
-    env: { LC_ALL: "C" },
-    stdin: "null",
-  }).output();
-  if (!success) throw new Error(`"${command}" failed: ${new TextDecoder().decode(stderr).trim()}`);
-}
-
-async function makeInputs(workload: Workload, input: string): Promise<void> {
-  await Deno.mkdir(input);
-  for (const [name, text] of Object.entries(workload.inputs ?? {})) {
-    await Deno.writeTextFile(join(input, name), text);
-  }
-  if (workload.prepare) await sh(workload.prepare, input);
 }
 
 /** The first difference between two directories, none when they are equal. */
@@ -151,31 +135,38 @@ async function tryWorkload(
   }
 }
 
+/** All programs in a fixed order, so that each has its own random moments for a seed. */
+const rows: { program: Prepared; run: (work: string, random: () => number) => Promise<string> }[] =
+  [
+    ...[...workloads, ...threadedWorkloads, ...fileWorkloads, ...treeWorkloads].map((workload) => ({
+      program: workload,
+      run: (work: string, random: () => number) => tryWorkload(workload, work, random),
+    })),
+    ...servers.map((server) => ({
+      program: server,
+      run: (work: string, random: () => number) => tryServer(server, work, random),
+    })),
+  ];
+
 async function runAll(user: string, seed: number, only: string | undefined): Promise<number[]> {
   let passed = 0, failed = 0;
-  const all = [...workloads, ...threadedWorkloads, ...fileWorkloads, ...treeWorkloads].map((
-    workload,
-    index,
-  ) => ({
-    workload,
-    index,
-  }))
-    .filter(({ workload }) => only === undefined || workload.name === only);
-  await installMissing(all.map(({ workload }) => workload.needs));
-  for (const { workload, index } of all) {
-    const missing = await missingOf(workload.needs);
+  const all = rows.map((row, index) => ({ ...row, index }))
+    .filter(({ program }) => only === undefined || program.name === only);
+  await installMissing(all.map(({ program }) => program.needs));
+  for (const { program, run, index } of all) {
+    const missing = await missingOf(program.needs);
     if (missing.length > 0) {
-      console.log(`skipped ${workload.name} as ${user}: ${missing.join(", ")} missing`);
+      console.log(`skipped ${program.name} as ${user}: ${missing.join(", ")} missing`);
       continue;
     }
     const work = await Deno.makeTempDir({ prefix: "ckpt-programs-" });
     try {
-      const words = await tryWorkload(workload, work, randomFrom(seed * 1000 + index));
-      console.log(`ok ${workload.name} as ${user}: ${words}`);
+      const words = await run(work, randomFrom(seed * 1000 + index));
+      console.log(`ok ${program.name} as ${user}: ${words}`);
       passed++;
     } catch (error) {
       console.log(
-        `FAILED ${workload.name} as ${user}: ${error instanceof Error ? error.message : error}`,
+        `FAILED ${program.name} as ${user}: ${error instanceof Error ? error.message : error}`,
       );
       failed++;
     } finally {

@@ -3,19 +3,12 @@
  *
  * @module
  */
-import type { Needs } from "./programs_install.ts";
+import type { Prepared } from "./programs_prepare.ts";
 
 /** One program. Its command runs in a fresh directory, and every file that it leaves there counts as output. */
-export interface Workload {
-  name: string;
+export interface Workload extends Prepared {
   /** Words for sh; inputs are under ../input. */
   command: string;
-  /** What must be there to run it. */
-  needs: Needs;
-  /** Input files: their text. */
-  inputs?: Record<string, string>;
-  /** A command for sh, run once in ../input. */
-  prepare?: string;
   /** A command for sh, run where it has ended: makes of its output what two runs must have in common. */
   compare?: string;
   /** It changes files in place or deletes some, so nothing may run on past a checkpoint. */
