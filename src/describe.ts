@@ -8,6 +8,7 @@ import { nameOf } from "./kind_name.ts";
 import { inheritedRanges } from "./inherited.ts";
 import { groupMemory } from "./memory_groups.ts";
 import { text } from "./notes.ts";
+import { signalName } from "./signals.ts";
 import type { ImageFile, ProcessImage, Region, Thread } from "./process_image.ts";
 
 /** A core file's notes in the words of the module. Throws a RangeError for an index that leads nowhere. */
@@ -39,6 +40,7 @@ export function describeProcess(core: Core): ProcessImage {
     command: process.command,
     program: process.exe,
     cwd: process.cwd,
+    stopped: process.stop_signal ? signalName(process.stop_signal) : null,
     uid: process.uid[0]!,
     gid: process.gid[0]!,
     size: core.dataSize,

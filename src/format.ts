@@ -34,6 +34,7 @@ export const NoteType = {
   SOCKETS: 0x434b0015,
   OPTIONS: 0x434b0016,
   CHILDREN: 0x434b001f,
+  STOPS: 0x434b001e,
   INOTIFY: 0x434b0017,
   TERMINALS: 0x434b0018,
   INHERITED: 0x434b0019,
@@ -213,6 +214,8 @@ export const PROCESS = new Struct("ckpt_process", {
   thread_count: "u32",
   lock_future: "u32",
   pad: "u32",
+  stop_signal: "u32",
+  pad_2: "u32",
 });
 
 /** struct ckpt_thread. */
@@ -419,6 +422,12 @@ export const CHILD = new Struct("ckpt_child", {
   status: "u32",
 });
 
+/** struct ckpt_stop. */
+export const STOP = new Struct("ckpt_stop", {
+  pid: "i32",
+  status: "u32",
+});
+
 /** struct ckpt_inotify. */
 export const INOTIFY = new Struct("ckpt_inotify", {
   instance: "u32",
@@ -486,6 +495,8 @@ export const REQUEST = new Struct("ckpt_request", {
   call_number: "u32",
   call_rip: "u64",
   call_rsp: "u64",
+  stop_signal: "u32",
+  pad: "u32",
 });
 
 /** struct ckpt_report. */

@@ -180,6 +180,8 @@ export interface ProcessImage {
   program: string;
   /** Working directory. */
   cwd: string;
+  /** The signal that had stopped it, null when it was not stopped. */
+  stopped: Deno.Signal | null;
   /** Real user and group id. */
   uid: number;
   /** Real group id. */

@@ -5,7 +5,7 @@
  */
 import { checksum } from "../src/checksum.ts";
 import { PT_LOAD, PT_NOTE, readHeader, readProgramHeaders } from "../src/elf.ts";
-import { IMAGE, NoteType, PROLOGUE, THREAD } from "../src/format.ts";
+import { IMAGE, NoteType, PROCESS, PROLOGUE, THREAD } from "../src/format.ts";
 
 /** A core in memory. */
 export class CoreEditor {
@@ -82,6 +82,11 @@ export class CoreEditor {
     if (this.#view.getUint32(note, true) === 0) return;
     const at = note + 8 + place(struct, field);
     this.#view.setUint32(at, this.#view.getUint32(at, true) + value, true);
+  }
+
+  /** Changes 32 bits of a field of the process note. */
+  setProcess(field: string, value: number): void {
+    this.#view.setUint32(this.note(NoteType.PROCESS) + place(PROCESS, field), value, true);
   }
 
   /** Changes 32 bits of a thread's field. */

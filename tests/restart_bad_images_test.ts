@@ -1,6 +1,7 @@
 import { assert, assertEquals, assertMatch } from "@std/assert";
 import { basename } from "@std/path";
 import { checksum } from "../src/checksum.ts";
+import { CoreEditor } from "./edit_core.ts";
 import { built, isRoot, run, type RunResult, TempDir, testUnless } from "./support.ts";
 import { coreOf, Target, userObstacle, type Who } from "./target.ts";
 
@@ -163,6 +164,15 @@ Deno.test("restart() refuses an image of a newer format", async () => {
   const core = coreOf(await makeImage(dir));
   await rewriteHeader(core, (view) => view.setUint32(64 + 8, 99, true));
   assertRefused(await restart(core), "version 99", /99|newer/);
+});
+
+Deno.test("restart() refuses a process that no signal can have stopped so", async () => {
+  await using dir = await TempDir.make();
+  const core = coreOf(await makeImage(dir));
+  const editor = await CoreEditor.open(core);
+  editor.setProcess("stop_signal", 9);
+  await editor.save();
+  assertRefused(await restart(core), "stopped by SIGKILL", /process note/);
 });
 
 Deno.test("restart() accepts a header that was rewritten without a change", async () => {

@@ -3,6 +3,7 @@ import { launch } from "../mod.ts";
 import { stateOf } from "./process.ts";
 import { roundtrips } from "./roundtrip.ts";
 import { eventually, TempDir } from "./support.ts";
+import { everyone, Target } from "./target.ts";
 
 roundtrips([
   {
@@ -23,7 +24,46 @@ roundtrips([
     program: "tree_locks",
     endsForGood: true,
   },
+  {
+    does: "brings back stopped processes as stopped ones, and tells no parent twice",
+    program: "tree_stopped",
+  },
 ]);
+
+/** Has a job that it has stopped by SIGTSTP, as ^Z does, and takes it to the foreground after "go". */
+const JOBS = `set -m
+sh -c 'while [ ! -e done ]; do echo turn >> turns; sleep 0.01; done; exit 7' &
+until [ -s turns ]; do sleep 0.01; done
+kill -TSTP %1
+until jobs > list && grep -q -E 'Stopped|Suspended' list; do sleep 0.01; done
+echo READY
+read -r go
+jobs > list
+grep -q -E 'Stopped|Suspended' list || echo "job: $(cat list)"
+touch done
+fg %1 > list
+[ $? = 7 ] && echo EXIT-SUCCESS`;
+
+for (const as of everyone) {
+  Deno.test(`restart() of bash as ${as} brings back its stopped job, for fg`, async () => {
+    await using dir = await TempDir.make();
+    const options = { dir: dir.join("ckpt"), cwd: dir.path, as };
+    await using first = Target.launch(["bash", "-c", JOBS], options);
+    await first.waitFor("READY\n");
+    let image = await first.checkpoint();
+    await first.kill();
+    const turns = await Deno.readTextFile(dir.join("turns"));
+    await using second = Target.restart(image, { as });
+    await second.waitUntilStarted();
+    await second.waitUntilAsleep();
+    image = await second.checkpoint();
+    await second.kill();
+    await using last = Target.restart(image, { as });
+    assertEquals(await Deno.readTextFile(dir.join("turns")), turns);
+    await last.send("go\n");
+    await last.succeed();
+  });
+}
 
 Deno.test("Job.kill() ends a program with all of its descendants", async () => {
   await using dir = await TempDir.make();

@@ -48,6 +48,8 @@ struct ckpt_request {
   uint32_t call_number;
   uint64_t call_rip;
   uint64_t call_rsp;
+  uint32_t stop_signal; /* the process is stopped by it, and held by whoever asks; 0: it is not stopped */
+  uint32_t pad;
 };
 
 enum ckpt_report_kind {
@@ -82,7 +84,16 @@ struct ckpt_resume {
   uint64_t cpus[16];           /* that the process was started with, by libckpt at first; size tells of it */
   uint32_t main_lives;         /* 1 until the main thread has ended, where that comes before the others' end;
                                   the kernel clears it */
-  uint32_t pad;
+  uint32_t stop_signal;        /* to stop itself by; 0: it runs on */
+  uint64_t stopped;            /* address of struct ckpt_stopped [], in the hole: children to wait for */
+  uint32_t stopped_count;
+  uint32_t quiet; /* 1: SIGCHLD has got SA_NOCLDSTOP until those are stopped */
+};
+
+/* A child that stops itself. */
+struct ckpt_stopped {
+  int32_t pid;
+  uint32_t told; /* 1: the program has heard of it before */
 };
 
 #endif

@@ -74,6 +74,7 @@ enum ckpt_note_type {
   CKPT_NOTE_SOCKETS = 0x434b0015,      /* struct ckpt_socket [] */
   CKPT_NOTE_OPTIONS = 0x434b0016,      /* struct ckpt_option [], by socket */
   CKPT_NOTE_CHILDREN = 0x434b001f,     /* struct ckpt_child [] */
+  CKPT_NOTE_STOPS = 0x434b001e,        /* struct ckpt_stop [] */
   CKPT_NOTE_INOTIFY = 0x434b0017,      /* struct ckpt_inotify [] */
   CKPT_NOTE_TERMINALS = 0x434b0018,    /* struct ckpt_terminal [], in the order of the descriptors */
   CKPT_NOTE_INHERITED = 0x434b0019,    /* struct ckpt_range []: pages that are those of the parent's core */
@@ -165,6 +166,8 @@ struct ckpt_process {
   uint32_t thread_count;
   uint32_t lock_future; /* MCL_*: what mlockall said about mappings to come */
   uint32_t pad;
+  uint32_t stop_signal; /* what has stopped it (SIGSTOP, SIGTSTP, ...); 0: it was not stopped */
+  uint32_t pad_2;
 };
 
 /* A child that has ended and that the process has not waited for. */
@@ -172,6 +175,12 @@ struct ckpt_child {
   int32_t pid;
   int32_t pgid;
   int32_t sid;
+  uint32_t status; /* as wait() gives it */
+};
+
+/* The stop of a child, living, that the process has not heard of by wait(). */
+struct ckpt_stop {
+  int32_t pid;
   uint32_t status; /* as wait() gives it */
 };
 

@@ -60,7 +60,8 @@ static const struct field ckpt_process_fields[] = {
     F(brk),           F(start_stack),   F(arg_start),     F(arg_end),
     F(env_start),     F(env_end),       F(resume),        F(xcomp_perm),
     F(command),       F(exe),           F(cwd),           F(root),
-    F(exe_file),      F(thread_count),  F(lock_future),   F(pad)};
+    F(exe_file),      F(thread_count),  F(lock_future),   F(pad),
+    F(stop_signal),   F(pad_2)};
 #undef F
 
 #define F(name) FIELD(ckpt_thread, name)
@@ -173,6 +174,10 @@ static const struct field ckpt_option_fields[] = {F(socket), F(level), F(name), 
 static const struct field ckpt_child_fields[] = {F(pid), F(pgid), F(sid), F(status)};
 #undef F
 
+#define F(name) FIELD(ckpt_stop, name)
+static const struct field ckpt_stop_fields[] = {F(pid), F(status)};
+#undef F
+
 #define F(name) FIELD(ckpt_terminal, name)
 static const struct field ckpt_terminal_fields[] = {F(device), F(flags), F(rows), F(columns), F(modes)};
 #undef F
@@ -196,9 +201,9 @@ static const struct field ckpt_message_fields[] = {F(type), F(size), F(pad)};
 #undef F
 
 #define F(name) FIELD(ckpt_request, name)
-static const struct field ckpt_request_fields[] = {F(size),       F(version), F(op),         F(flags),
-                                                   F(timeout_ms), F(files),   F(call_known), F(call_number),
-                                                   F(call_rip),   F(call_rsp)};
+static const struct field ckpt_request_fields[] = {F(size),       F(version),  F(op),          F(flags),
+                                                   F(timeout_ms), F(files),    F(call_known),  F(call_number),
+                                                   F(call_rip),   F(call_rsp), F(stop_signal), F(pad)};
 #undef F
 
 #define F(name) FIELD(ckpt_report, name)
@@ -207,8 +212,13 @@ static const struct field ckpt_report_fields[] = {F(size),  F(version), F(kind),
 #undef F
 
 #define F(name) FIELD(ckpt_resume, name)
-static const struct field ckpt_resume_fields[] = {F(size),    F(restarted), F(hole_start), F(hole_end),
-                                                  F(job_dir), F(cpus),      F(main_lives), F(pad)};
+static const struct field ckpt_resume_fields[] = {F(size),    F(restarted),     F(hole_start), F(hole_end),
+                                                  F(job_dir), F(cpus),          F(main_lives), F(stop_signal),
+                                                  F(stopped), F(stopped_count), F(quiet)};
+#undef F
+
+#define F(name) FIELD(ckpt_stopped, name)
+static const struct field ckpt_stopped_fields[] = {F(pid), F(told)};
 #undef F
 
 static const struct layout layouts[] = {
@@ -219,7 +229,8 @@ static const struct layout layouts[] = {
     LAYOUT(ckpt_watch),       LAYOUT(ckpt_timerfd),    LAYOUT(ckpt_socket),    LAYOUT(ckpt_packet),
     LAYOUT(ckpt_child),       LAYOUT(ckpt_terminal),   LAYOUT(ckpt_option),    LAYOUT(ckpt_inotify),
     LAYOUT(ckpt_set),         LAYOUT(ckpt_semaphore),  LAYOUT(ckpt_queue),     LAYOUT(ckpt_message),
-    LAYOUT(ckpt_request),     LAYOUT(ckpt_report),     LAYOUT(ckpt_resume)};
+    LAYOUT(ckpt_request),     LAYOUT(ckpt_report),     LAYOUT(ckpt_resume),    LAYOUT(ckpt_stop),
+    LAYOUT(ckpt_stopped)};
 
 /* Adds to what is in the buffer; false when it does not fit. */
 #define ADD(...)                                                                                             \

@@ -16,7 +16,7 @@
 #include "core/text.h"
 #include "job.h"
 
-static long read_of(int32_t pid, const char *file, char *buffer, size_t size) {
+long read_of(int32_t pid, const char *file, char *buffer, size_t size) {
   char path[64];
   struct text text = text_in(path, sizeof path);
   text_format(&text, "/proc/%d/%s", (int64_t)pid, file);
@@ -25,14 +25,14 @@ static long read_of(int32_t pid, const char *file, char *buffer, size_t size) {
 
 void job_name(int32_t pid, char name[32]) {
   long n = read_of(pid, "comm", name, 32);
-  text_copy(name, 32, n <= 0 ? "?" : name);
+  if (n <= 0)
+    text_copy(name, 32, "?");
   size_t length = strlen(name);
   if (length && name[length - 1] == '\n')
     name[length - 1] = 0;
 }
 
-/* As in /proc/PID/stat; 0: it is gone. */
-static char state_of(int32_t pid) {
+char state_of(int32_t pid) {
   char stat[512];
   long n = read_of(pid, "stat", stat, sizeof stat);
   for (long i = n - 1; i > 0; i--)
@@ -179,14 +179,26 @@ static long queue(struct checkpoint *c, struct member *member) {
              : fail(c, result, "process %d cannot be asked: %s", (int64_t)member->pid, text_errno(result));
 }
 
+static void note_call(struct member *member) {
+  char line[256];
+  if (read_of(member->tid, "syscall", line, sizeof line) > 0)
+    known_call_parse(&member->call, line);
+}
+
+static long begin_stopped(struct checkpoint *c, struct member *member) {
+  long result = hold_all(c, member, true);
+  if (result <= 0)
+    return result;
+  note_call(member);
+  return queue(c, member);
+}
+
 static long begin(struct checkpoint *c, struct member *member) {
   member->tid = living_thread(member->pid);
   if (member->tid == 0) {
     member->stage = STAGE_ENDED;
     return 0;
   }
-  if (state_of(member->pid) == 'T')
-    return refuse_member(c, member, "is stopped (SIGSTOP or ^Z), and cannot be saved so yet");
   switch (readiness(c, member->pid)) {
   case NEVER:
     /* Between the two looks it may have begun another program. */
@@ -198,6 +210,8 @@ static long begin(struct checkpoint *c, struct member *member) {
   case READY:
     break;
   }
+  if (is_stopped(member->tid))
+    return begin_stopped(c, member);
   if (sys(SYS_(ptrace), PTRACE_SEIZE, member->tid, 0, 0) < 0)
     return queue(c, member);
   sys(SYS_(ptrace), PTRACE_INTERRUPT, member->tid, 0, 0);
@@ -236,15 +250,17 @@ static long hold(struct checkpoint *c, struct member *member, bool give_up) {
     return 0;
   }
   if (!give_up && handles_control_signal(member->pid)) {
-    char line[256];
-    if (read_of(member->tid, "syscall", line, sizeof line) > 0)
-      known_call_parse(&member->call, line);
+    note_call(member);
     result = queue(c, member);
   } else {
     member->stage = STAGE_NEW;
   }
   sys(SYS_(ptrace), PTRACE_DETACH, member->tid, 0, signal_on_the_way(&info));
   return result;
+}
+
+static long at_most_0(long result) {
+  return result < 0 ? result : 0;
 }
 
 long job_ask(struct checkpoint *c, struct member *member) {
@@ -254,6 +270,10 @@ long job_ask(struct checkpoint *c, struct member *member) {
     return hold(c, member, false);
   if (member->stage == STAGE_ASKED && has_ended(member->pid))
     member->stage = STAGE_ENDED;
+  if (member->held.count)
+    hold_look(member);
+  else if ((member->stage == STAGE_ASKED || member->stage == STAGE_JOINING) && is_stopped(member->tid))
+    return at_most_0(hold_all(c, member, false));
   return 0;
 }
 

@@ -113,6 +113,7 @@ static void restarted(void) {
   const struct ckpt_resume *resume = &ckpt_state.resume;
   wait_for_returned();
   wait_for_main_thread();
+  wait_for_stopped_children();
   sys(SYS_(munmap), resume->hole_start, resume->hole_end - resume->hole_start);
   ckpt_state.restarts++;
   ckpt_state.result = 1;
@@ -120,6 +121,7 @@ static void restarted(void) {
   ckpt_state.part.leader = (int32_t)sys(SYS_(gettid));
   self_info(&ckpt_state.late_info, SELF_SIGNAL);
   memset(&ckpt_state.part.waiting, 0, sizeof ckpt_state.part.waiting);
+  stop_again();
   open_gate();
 }
 

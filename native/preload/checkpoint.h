@@ -58,6 +58,7 @@ struct checkpoint {
   struct list parked;       /* struct parked * (freeze.c) */
   struct list helpers;      /* int32_t: libc's threads for timers (timers.c) */
   struct list children;     /* struct ckpt_child */
+  struct list stops;        /* struct ckpt_stop */
   uint32_t lock;            /* parked threads share the arena through take_turn */
   struct list strings;      /* bytes */
   struct list files;        /* struct ckpt_file */

@@ -10,6 +10,7 @@
 #include "core/proc.h"
 #include "core/sys.h"
 #include "core/text.h"
+#include "job.h"
 
 enum { ROOM = 256 << 10 /* for the ids of a thread's children */ };
 
@@ -25,6 +26,34 @@ static bool has_ended(int32_t pid, uint32_t *status) {
   return true;
 }
 
+static long add_stop(struct checkpoint *c, int32_t pid, uint32_t status) {
+  struct ckpt_stop *stop = list_add(&c->arena, &c->stops, sizeof *stop);
+  if (!stop)
+    return -ENOMEM;
+  *stop = (struct ckpt_stop){.pid = pid, .status = status};
+  return 0;
+}
+
+/* Has the program yet to hear that it is stopped? */
+static long look_whether_stopped(struct checkpoint *c, int32_t pid) {
+  siginfo_t info;
+  memset(&info, 0, sizeof info);
+  if (sys(SYS_(waitid), P_PID, pid, &info, WSTOPPED | WNOHANG | WNOWAIT, NULL) < 0 || info.si_pid == 0 ||
+      info.si_code != CLD_STOPPED)
+    return 0;
+  return add_stop(c, pid, (uint32_t)(info.si_status & 0xff) << 8 | 0x7f);
+}
+
+/* Those that the leader holds itself it has looked at before. */
+static long add_held(struct checkpoint *c) {
+  const struct member *members = c->job ? c->job->members.entries : NULL;
+  long result = 0;
+  for (size_t i = 0; members && i < c->job->members.count && result == 0; i++)
+    if (members[i].stop_status)
+      result = add_stop(c, members[i].pid, members[i].stop_status);
+  return result;
+}
+
 static long add_child(struct checkpoint *c, int32_t pid) {
   char path[64], stat[1024];
   struct text text = text_in(path, sizeof path);
@@ -34,7 +63,7 @@ static long add_child(struct checkpoint *c, int32_t pid) {
     return 0;
   uint32_t status;
   if (!has_ended(pid, &status))
-    return 0;
+    return look_whether_stopped(c, pid);
   struct ckpt_child *child = list_add(&c->arena, &c->children, sizeof *child);
   if (!child)
     return -ENOMEM;
@@ -81,5 +110,5 @@ long describe_children(struct checkpoint *c) {
   if (result == 0)
     result = dir->error;
   dir_close(dir);
-  return result;
+  return result == 0 ? add_held(c) : result;
 }

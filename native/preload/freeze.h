@@ -11,5 +11,8 @@ void wait_for_returned(void);
 /* Until one that had ended has ended again: it does so in the hole. */
 void wait_for_main_thread(void);
 void open_gate(void);
+/* stop.c: until children that were stopped are so again, and then to be stopped, if it was. */
+void wait_for_stopped_children(void);
+void stop_again(void);
 
 #endif

@@ -147,9 +147,12 @@ static bool all_are(const struct checkpoint *c, enum stage stage) {
 }
 
 static long wait_for_all(struct checkpoint *c, enum stage stage) {
+  int limit = hold_any(c) ? LOOK_MS * 20 : -1;
   long result = 0;
-  while (result >= 0 && !all_are(c, stage))
-    result = listen_once(c, stage, -1);
+  while (result >= 0 && !all_are(c, stage)) {
+    result = listen_once(c, stage, limit);
+    hold_look_at_all(c);
+  }
   return result < 0 ? result : 0;
 }
 
@@ -161,6 +164,7 @@ static long tell_all(struct checkpoint *c, enum order_kind kind, int fd) {
     if (member->stage == STAGE_ENDED)
       continue;
     c->order->process = (uint32_t)i + 1;
+    c->order->stop_signal = member->stop_signal;
     result = offers_tell(c, member, fd);
     if (result < 0)
       result = fail_for(c, member, result, "it ended while it was being saved");
@@ -187,9 +191,10 @@ static long bring_all(struct checkpoint *c) {
     for (size_t i = 0; i < count(c) && result == 0; i++) {
       /* Whether one who was asked has ended is looked at when nobody comes: else each who does would cost a
        * look at all others. */
-      if (member_at(c, i)->stage != STAGE_ASKED || !heard)
+      const struct member *member = member_at(c, i);
+      if (member->stage < STAGE_ASKED || member->held.count || !heard)
         result = job_ask(c, member_at(c, i));
-      early |= member_at(c, i)->stage < STAGE_ASKED;
+      early |= member->stage < STAGE_ASKED || (member->held.count && member->stage < STAGE_JOINED);
     }
     if (result == 0)
       heard = listen_once(c, STAGE_JOINED, early ? LOOK_MS : LOOK_MS * 20);
@@ -227,29 +232,52 @@ static bool has_children(void) {
              NULL) != -ECHILD;
 }
 
-static bool find_stopped(siginfo_t *info) {
+/* A child whose stop the program has yet to hear of. */
+static bool find_stopped(const struct checkpoint *c, siginfo_t *info) {
   memset(info, 0, sizeof *info);
+  for (size_t i = 0; i < count(c); i++)
+    if (member_at(c, i)->stop_status) {
+      info->si_signo = SIGCHLD;
+      info->si_code = CLD_STOPPED;
+      info->si_pid = member_at(c, i)->pid;
+      info->si_status = (int)member_at(c, i)->stop_status >> 8;
+      return true;
+    }
   return sys(SYS_(waitid), P_ALL, 0, info, WSTOPPED | WNOHANG | WNOWAIT, NULL) == 0 && info->si_pid;
 }
 
 /* That members stop while they are held is nothing that the program should hear of. One that has really been
  * stopped meanwhile is. */
-static long bring_all_quietly(struct checkpoint *c) {
-  struct kernel_sigaction action, quiet;
+struct quiet {
+  struct kernel_sigaction action;
+  bool was_stopped;
+};
+
+static long quiet_begin(const struct checkpoint *c, struct quiet *quiet) {
   siginfo_t info;
-  bool was_stopped = find_stopped(&info);
-  long result = sys(SYS_(rt_sigaction), SIGCHLD, NULL, &action, sizeof action.mask);
-  quiet = action;
-  quiet.flags |= SA_NOCLDSTOP;
-  if (result == 0)
-    result = sys(SYS_(rt_sigaction), SIGCHLD, &quiet, NULL, sizeof quiet.mask);
-  if (result == 0)
-    result = bring_all(c);
+  quiet->was_stopped = find_stopped(c, &info);
+  long result = sys(SYS_(rt_sigaction), SIGCHLD, NULL, &quiet->action, sizeof quiet->action.mask);
+  struct kernel_sigaction action = quiet->action;
+  action.flags |= SA_NOCLDSTOP;
+  return result < 0 ? result : sys(SYS_(rt_sigaction), SIGCHLD, &action, NULL, sizeof action.mask);
+}
+
+static void quiet_end(const struct checkpoint *c, const struct quiet *quiet) {
+  siginfo_t info;
+  sys(SYS_(rt_sigaction), SIGCHLD, &quiet->action, NULL, sizeof quiet->action.mask);
+  if (!(quiet->action.flags & SA_NOCLDSTOP) && !quiet->was_stopped && find_stopped(c, &info))
+    sys(SYS_(rt_sigqueueinfo), sys(SYS_(getpid)), SIGCHLD, &info);
+}
+
+static long bring_all_quietly(struct checkpoint *c) {
+  struct quiet quiet;
+  long result = quiet_begin(c, &quiet);
+  if (result < 0)
+    return result;
+  result = bring_all(c);
   for (size_t i = 0; i < count(c); i++)
     job_let_go(c, member_at(c, i));
-  sys(SYS_(rt_sigaction), SIGCHLD, &action, NULL, sizeof action.mask);
-  if (!(action.flags & SA_NOCLDSTOP) && !was_stopped && find_stopped(&info))
-    sys(SYS_(rt_sigqueueinfo), sys(SYS_(getpid)), SIGCHLD, &info);
+  quiet_end(c, &quiet);
   return result;
 }
 
@@ -328,6 +356,12 @@ static void end_members(struct checkpoint *c) {
 void job_end(struct checkpoint *c, enum order_kind kind) {
   if (!c->job)
     return;
+  bool holds = hold_any(c) && kind != ORDER_END;
+  struct quiet quiet;
+  if (holds) {
+    (void)quiet_begin(c, &quiet);
+    hold_before_thaw(c);
+  }
   if (kind == ORDER_END)
     end_members(c);
   else
@@ -336,6 +370,10 @@ void job_end(struct checkpoint *c, enum order_kind kind) {
   for (size_t i = 0; i < count(c); i++)
     if (member_at(c, i)->socket >= 0)
       sys(SYS_(close), member_at(c, i)->socket);
+  if (holds) {
+    hold_after_thaw(c);
+    quiet_end(c, &quiet);
+  }
   if (c->job->listener >= 0)
     sys(SYS_(close), c->job->listener);
   c->job = NULL;

@@ -42,6 +42,8 @@ struct order {
   uint64_t offers; /* WRITE: struct offering's list and count */
   uint64_t offer_count;
   uint64_t number;
+  uint32_t stop_signal; /* DESCRIBE: what has stopped the member, or 0 */
+  uint32_t pad_2;
   uint8_t id[16];
   char job_dir[CKPT_PATH_MAX];
   char temp_name[64];
@@ -66,6 +68,10 @@ struct member {
   int socket; /* -1: not connected */
   struct known_call call;
   struct offering offering;
+  /* It is stopped (SIGSTOP or ^Z): */
+  struct list held;     /* struct held (hold.c), its threads */
+  uint32_t stop_signal; /* 0: it is not */
+  uint32_t stop_status; /* for our wait() to be told, 0: none */
 };
 
 enum { SCRATCH = 256 << 10 };
@@ -92,6 +98,23 @@ long job_add_children(struct checkpoint *c, int32_t pid);
 long job_ask(struct checkpoint *c, struct member *member);
 void job_let_go(struct checkpoint *c, struct member *member);
 void job_name(int32_t pid, char name[32]);
+/* A file of /proc/PID, as sys_read_file gives it. */
+long read_of(int32_t pid, const char *file, char *buffer, size_t size);
+/* As in /proc/PID/stat; 0: it is gone. */
+char state_of(int32_t pid);
+
+/* hold.c: members that are stopped. ptrace lets their threads take part without an end of the stop. */
+bool is_stopped(int32_t pid);
+/* Takes hold of all threads: 1, 0: they are not all stopped yet or any more; else words why not. `is_new`: it
+ * has not been asked, so who is in our handler is on the way out of an earlier checkpoint. */
+long hold_all(struct checkpoint *c, struct member *member, bool is_new);
+/* To be called again and again: lets those go on who have been asked. */
+void hold_look(const struct member *member);
+void hold_look_at_all(const struct checkpoint *c);
+bool hold_any(const struct checkpoint *c);
+/* Before members are told to carry on, and after it: they leave the handler, and stop. */
+void hold_before_thaw(const struct checkpoint *c);
+void hold_after_thaw(const struct checkpoint *c);
 
 /* member.c: the member's side of the same steps. */
 long member_join(struct checkpoint *c);

@@ -217,6 +217,7 @@ static void add_own_notes(struct notes *n) {
   add_array(n, CKPT_NOTE_TIMERFDS, &c->timerfds, sizeof(struct ckpt_timerfd));
   add_array(n, CKPT_NOTE_SOCKETS, &c->sockets, sizeof(struct ckpt_socket));
   add_array(n, CKPT_NOTE_CHILDREN, &c->children, sizeof(struct ckpt_child));
+  add_array(n, CKPT_NOTE_STOPS, &c->stops, sizeof(struct ckpt_stop));
   add_array(n, CKPT_NOTE_OPTIONS, &c->options, sizeof(struct ckpt_option));
   add_array(n, CKPT_NOTE_INOTIFY, &c->inotify, sizeof(struct ckpt_inotify));
   add_array(n, CKPT_NOTE_TERMINALS, &c->terminals, sizeof(struct ckpt_terminal));

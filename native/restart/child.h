@@ -25,6 +25,7 @@ struct child {
   bool leads_session;  /* its own, as it had */
   bool leads_group;    /* the same for the process group */
   bool takes_terminal; /* whoever was in its foreground is so again */
+  pid_t born;          /* its id now; in its parent only, and 0 when somebody else has borne it there */
   int report_fd;
   /* From here: made by restore_descriptors. */
   int base;                      /* descriptors from here on are ours, those below the program's */

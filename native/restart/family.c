@@ -42,8 +42,10 @@ static int bear(struct child *child, uint64_t flags) {
   pid_t born = clone_as(child->options->pids == PID_NEW ? 0 : pid, flags);
   if (born < 0)
     return say_problem("cannot make process %d: %s", pid, strerror(errno));
-  if (born > 0)
+  if (born > 0) {
+    child->born = born;
     return 0;
+  }
   say_through(child->report_fd);
   family_grow(child->job, child);
   say_send_problems();

@@ -38,6 +38,7 @@ struct image_run {
   X(sockets, SOCKETS, struct ckpt_socket)                                                                    \
   X(options, OPTIONS, struct ckpt_option)                                                                    \
   X(children, CHILDREN, struct ckpt_child)                                                                   \
+  X(stops, STOPS, struct ckpt_stop)                                                                          \
   X(inotify, INOTIFY, struct ckpt_inotify)                                                                   \
   X(terminals, TERMINALS, struct ckpt_terminal)                                                              \
   X(sets, SETS, struct ckpt_set)                                                                             \

@@ -10,6 +10,7 @@
 #include "core/sys.h"
 #include "format/control.h"
 #include "hole.h"
+#include "job.h"
 #include "plan_parts.h"
 #include "say.h"
 
@@ -34,7 +35,9 @@ uint32_t plan_count_workers(const struct image *image) {
 }
 
 /* No less than what is taken below. */
-static uint64_t room_size(const struct image *image, const struct vdso *vdso, uint32_t workers) {
+static uint64_t room_size(const struct child *child, uint32_t workers) {
+  const struct image *image = child->image;
+  const struct vdso *vdso = &child->vdso;
   uint64_t size = sizeof(struct plan) + CKPT_PAGE * 4 + CKPT_PATH_MAX;
   size += image->regions_count * sizeof(struct plan_region) + image->runs_count * sizeof(struct plan_run);
   size +=
@@ -45,6 +48,7 @@ static uint64_t room_size(const struct image *image, const struct vdso *vdso, ui
   size += image->files_count * (sizeof(struct plan_seal) + sizeof(struct plan_segment));
   size += image->timers_count * sizeof(struct ckpt_timer);
   size += image->signals_count * sizeof(struct ckpt_signal) + image->locks_count * sizeof(struct plan_lock);
+  size += child->job->count * sizeof(struct ckpt_stopped);
   size += image->groups_count * sizeof(uint32_t) + vdso->patch_count * sizeof(struct plan_patch);
   size += image->auxv_size + 64 * 32;
   size += image->threads_count * (sizeof(struct ckpt_thread) + sizeof(int32_t) + (uint64_t)PLAN_THREAD_STACK);
@@ -87,7 +91,7 @@ int plan_jump(struct child *child) {
   struct image *image = child->image;
   uint32_t workers = plan_count_workers(image);
   uint64_t blob_size = (uint64_t)(restorer_blob_end - restorer_blob_start);
-  uint64_t data_size = room_size(image, &child->vdso, workers);
+  uint64_t data_size = room_size(child, workers);
   uint64_t size = blob_size + data_size + pages(child->vdso.span);
   struct ckpt_range nest = {child->nest.start, child->nest.next};
   struct holes holes;

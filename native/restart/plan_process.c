@@ -2,12 +2,14 @@
 #include <elf.h>
 #include <fcntl.h>
 #include <linux/capability.h>
+#include <signal.h>
 #include <string.h>
 #include <unistd.h>
 
 #include "core/sys.h"
 #include "descriptors.h"
 #include "format/control.h"
+#include "job.h"
 #include "namespace.h"
 #include "plan_parts.h"
 #include "say.h"
@@ -107,6 +109,35 @@ void plan_add_locks(const struct child *child, struct room *room, struct plan *p
   }
 }
 
+static bool waits_for(const struct image *image, pid_t pid) {
+  for (uint32_t i = 0; i < image->stops_count; i++)
+    if (image->stops[i].pid == pid)
+      return true;
+  return false;
+}
+
+static bool tells_of_stops(const struct image *image) {
+  for (uint32_t i = 0; i < image->sigactions_count; i++)
+    if (image->sigactions[i].signal == SIGCHLD)
+      return !(image->sigactions[i].flags & SA_NOCLDSTOP);
+  return true;
+}
+
+/* Children stop themselves, of which the program either knows or has yet to hear; SIGCHLD has been sent. */
+static void add_stopped(const struct child *child, struct room *room, struct plan *plan) {
+  const struct job *job = child->job;
+  plan->stopped = room_take(room, job->count * sizeof *plan->stopped);
+  for (uint32_t i = 1; i < job->count; i++) {
+    const struct child *other = &job->children[i];
+    const struct ckpt_process *p = &other->image->process;
+    if (!p->stop_signal || job_parent(other) != child || other->born <= 0)
+      continue;
+    plan->stopped[plan->stopped_count++] =
+        (struct ckpt_stopped){.pid = other->born, .told = !waits_for(child->image, p->pid)};
+  }
+  plan->quiet = plan->stopped_count && tells_of_stops(child->image);
+}
+
 void plan_add_arrays(const struct child *child, struct room *room, struct plan *plan) {
   const struct image *image = child->image;
   plan->sigactions =
@@ -124,6 +155,7 @@ void plan_add_arrays(const struct child *child, struct room *room, struct plan *
   plan->timer_count = image->timers_count;
   plan->signals = room_take_copy(room, image->signals, image->signals_count * sizeof *plan->signals);
   plan->signal_count = image->signals_count;
+  add_stopped(child, room, plan);
   if (child->place->job[0]) {
     plan->job_dir_size = (uint32_t)strlen(child->place->job) + 1;
     plan->job_dir = room_take_copy(room, child->place->job, plan->job_dir_size);

@@ -1,4 +1,5 @@
 /* Do the notes make sense? Every number that restart or the restorer acts on is looked at here, once. */
+#include <signal.h>
 #include <string.h>
 #include <sys/mman.h>
 #include <sys/stat.h>
@@ -55,6 +56,10 @@ static bool in_region(const struct image *image, uint64_t address, uint64_t size
          region->kind != CKPT_REGION_VVAR;
 }
 
+static bool stops(uint32_t signal) {
+  return signal == SIGSTOP || signal == SIGTSTP || signal == SIGTTIN || signal == SIGTTOU;
+}
+
 static int check_process(struct image *image) {
   const struct ckpt_process *p = &image->process;
   if (p->pid <= 0 || p->pgid < 0 || p->sid < 0 || p->umask > 0777 || p->nice < -20 || p->nice > 19 ||
@@ -67,6 +72,8 @@ static int check_process(struct image *image) {
     return image_refuse(image, "damaged: its threads are not as the process note says");
   if (p->resume % 8 || !in_region(image, p->resume, sizeof(struct ckpt_resume), PROT_WRITE))
     return image_refuse(image, "damaged: libckpt.so is not in its memory");
+  if (p->stop_signal && !stops(p->stop_signal))
+    return image_refuse(image, "damaged: the process note makes no sense");
   if (p->lock_future & ~(uint32_t)(MCL_FUTURE | MCL_ONFAULT))
     return image_refuse(image, "damaged: the process note makes no sense");
   if (image->auxv_size % 16 || image->auxv_size > 1024)
@@ -210,6 +217,14 @@ static int check_files(struct image *image) {
   return 0;
 }
 
+static int check_stops(struct image *image) {
+  for (uint32_t i = 0; i < image->stops_count; i++)
+    if (image->stops[i].pid <= 0 || (image->stops[i].status & 0xff) != 0x7f ||
+        !stops(image->stops[i].status >> 8))
+      return damaged(image, "stop", i);
+  return 0;
+}
+
 static int check_children(struct image *image) {
   for (uint32_t i = 0; i < image->children_count; i++) {
     const struct ckpt_child *child = &image->children[i];
@@ -256,7 +271,7 @@ int image_check_notes(struct image *image) {
   static int (*const checks[])(struct image *) = {
       check_strings,  check_info,      check_regions,           check_process, check_threads,
       check_guards,   check_files,     image_check_descriptors, check_signals, check_checksums,
-      check_children, check_inherited, image_check_sysv,
+      check_children, check_inherited, image_check_sysv,        check_stops,
   };
   for (size_t i = 0; i < sizeof checks / sizeof *checks; i++)
     if (checks[i](image) < 0)

@@ -51,10 +51,23 @@ static void fill_resume(struct plan *plan) {
     memset(resume->cpus, 0, sizeof resume->cpus);
   if (resume->size >= offsetof(struct ckpt_resume, main_lives) + sizeof resume->main_lives)
     resume->main_lives = plan->threads[0].ended;
+  if (resume->size >= offsetof(struct ckpt_resume, quiet) + sizeof resume->quiet) {
+    resume->stop_signal = plan->process.stop_signal;
+    resume->stopped = (uint64_t)plan->stopped;
+    resume->stopped_count = plan->stopped_count;
+    resume->quiet = plan->quiet;
+  }
   resume->restarted = 1;
 }
 
+/* Those as well that libc does not let restart block: as in the handler in which the program goes on. */
+static void block_signals(void) {
+  const uint64_t all = ~0ull;
+  sys(SYS_(rt_sigprocmask), 0 /* SIG_BLOCK */, &all, NULL, sizeof all);
+}
+
 void restorer_main(struct plan *plan) {
+  block_signals();
   restorer_move_vdso_away(plan);
   restorer_unmap_rest(plan);
   restorer_place_vdso(plan);

@@ -9,6 +9,7 @@
 #include <stdbool.h>
 #include <stdint.h>
 
+#include "format/control.h"
 #include "format/image.h"
 
 #define PLAN_WORKERS 8
@@ -202,6 +203,9 @@ struct plan {
   uint32_t timer_count;
   uint32_t signal_count;
   uint32_t lock_count;
+  struct ckpt_stopped *stopped; /* children that stop themselves */
+  uint32_t stopped_count;
+  uint32_t quiet;        /* SIGCHLD gets SA_NOCLDSTOP until they have, which libckpt takes back */
   uint32_t job_dir_size; /* 0: the program's own stays; else with its end */
   char *job_dir;
 };

@@ -7,7 +7,7 @@
 #include <linux/close_range.h>
 #include <sys/resource.h>
 
-enum { SIGNALS = 64, KILL = 9, CHILD = 17, STOP = 19 };
+enum { SIGNALS = 64, KILL = 9, CHILD = 17, STOP = 19, NO_STOPS = 1 /* SA_NOCLDSTOP */ };
 
 #ifndef ARCH_REQ_XCOMP_PERM
 #define ARCH_GET_XCOMP_PERM 0x1022
@@ -76,6 +76,8 @@ static void set_actions(struct plan *plan) {
     const struct ckpt_sigaction *from = &plan->sigactions[i];
     actions[from->signal] = (struct kernel_sigaction){from->handler, from->flags, from->restorer, from->mask};
   }
+  if (plan->quiet)
+    actions[CHILD].flags |= NO_STOPS;
   /* Who had to end meanwhile has told us: to ignore it takes that back. */
   const struct kernel_sigaction ignore = {.handler = 1};
   long ignored = sys(SYS_(rt_sigaction), CHILD, &ignore, 0, 8);

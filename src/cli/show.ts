@@ -124,6 +124,7 @@ function describe(process: ProcessImage): string {
       [`process ${process.pid}`, process.command],
       ["  program", process.program],
       ["  directory", process.cwd],
+      ...(process.stopped ? [["  state", `stopped by ${process.stopped}`]] : []),
       ["  threads", threads],
       ["  memory", `${held(totals(process.memory))} in ${process.regions.length} regions`],
     ]),
