@@ -28,6 +28,13 @@ async function stopChildren(family: ProcessId[]): Promise<number> {
   return family.length - before;
 }
 
+/** How many processes a family has: a process and its descendants. */
+export async function countFamily(root: number): Promise<number> {
+  const family = new Set([root]);
+  for (const pid of family) for (const child of await childrenOf(pid)) family.add(child);
+  return family.size;
+}
+
 /** Kills a process and its descendants: all are stopped first, so that none has another child meanwhile. */
 export async function killFamily(root: ProcessId): Promise<void> {
   const family = [root];

@@ -5,9 +5,11 @@ import { type Duration, milliseconds } from "./duration.ts";
 import { CheckpointError } from "./errors.ts";
 import { Image } from "./image.ts";
 import { Keeper, type KeepOptions } from "./keeper.ts";
-import { isProcess, type ProcessId } from "./proc.ts";
+import { readEnded, type RunningProcess } from "./job_directory.ts";
+import { isProcess } from "./proc.ts";
 import { waitUntilReady } from "./ready.ts";
 import { killFamily } from "./family.ts";
+import { signalName } from "./signals.ts";
 import { sendSignal, Watch } from "./watch.ts";
 import type { WithFiles } from "./with_files.ts";
 
@@ -19,6 +21,12 @@ export interface Status {
   code: number | null;
   /** The signal that ended it, null for none. */
   signal: Deno.Signal | null;
+}
+
+/** Of a program that `restart` looked after, which exits like a shell: 128 + N says that signal N ended it. */
+export function fromShell(status: Status | Deno.CommandStatus): Status {
+  if (status.signal !== null || status.code === null || status.code <= 128) return status;
+  return { ...status, signal: signalName(status.code - 128) };
 }
 
 /** How to make a checkpoint. */
@@ -41,9 +49,9 @@ export interface CheckpointOptions {
 
 /** Where a job comes from. */
 interface JobSource {
-  process: ProcessId;
+  process: RunningProcess;
   directory: string;
-  /** The program itself, or `restart` as its parent. None: it was attached to. */
+  /** The program itself, or `restart` as its parent. None: it was attached to, or is detached. */
   child?: Deno.ChildProcess;
   /** What is to be done once the program has ended. */
   ended?: () => Promise<void>;
@@ -57,7 +65,7 @@ interface JobSource {
  * A program under checkpoint control: launched, restarted or attached to.
  *
  * Leaving the scope of `await using` kills a launched or restarted program that still runs, and lets go of
- * an attached one.
+ * an attached or detached one.
  *
  * @example Save a program, kill it, bring it back
  * ```ts
@@ -73,7 +81,7 @@ interface JobSource {
  * ```
  */
 export class Job implements AsyncDisposable {
-  readonly #process: ProcessId;
+  readonly #process: RunningProcess;
   readonly #child?: Deno.ChildProcess;
   readonly #keeper?: Keeper;
   #directory: string;
@@ -179,7 +187,7 @@ export class Job implements AsyncDisposable {
     await this.status;
   }
 
-  /** Kills a program that was launched or restarted here, lets go of one that was attached to. */
+  /** Kills a program that was launched or restarted here, lets go of one that was attached to or is detached. */
   async [Symbol.asyncDispose](): Promise<void> {
     const keeper = this.#keeper?.stop();
     if (this.#child) {
@@ -222,13 +230,18 @@ export class Job implements AsyncDisposable {
   }
 
   async #watched(): Promise<Status> {
+    const unknown = { success: false, code: null, signal: null };
+    const { keeper } = this.#process;
     this.#watch = new Watch(this.#process);
     await this.#watch.ended;
-    return { success: false, code: null, signal: null };
+    if (this.#watch.stopped) return unknown;
+    if (keeper) await (this.#watch = new Watch(keeper)).ended; // it leaves word of the status first
+    const code = await readEnded(this.#directory, this.#process);
+    return code === undefined ? unknown : fromShell({ success: code === 0, code, signal: null });
   }
 
   #piped(): Deno.ChildProcess {
     if (this.#child) return this.#child;
-    throw new TypeError("An attached job has no streams");
+    throw new TypeError("An attached or detached job has no streams");
   }
 }

@@ -2,7 +2,14 @@ import { join } from "@std/path";
 import { isProcess, type ProcessId } from "./proc.ts";
 
 const RUNNING = "running";
+const ENDED = "ended";
 const IMAGE = /^\d{6,}\.ckpt$/;
+
+/** The process that runs a job. */
+export interface RunningProcess extends ProcessId {
+  /** The `restart` in the background that leaves word of its end, if there is one. */
+  keeper?: ProcessId;
+}
 
 /** Throws a TypeError for what cannot be the name of a job: it becomes a directory. */
 export function checkJobName(name: string): void {
@@ -22,6 +29,7 @@ export async function writeRunning(directory: string, process: ProcessId): Promi
     { mode: 0o600 },
   );
   await Deno.rename(temporary, join(directory, RUNNING));
+  await ignoring(Deno.remove(join(directory, ENDED)), Deno.errors.NotFound); // of an earlier one
 }
 
 /** Takes back what writeRunning said, if it still says so, and the directory when it is empty. */
@@ -34,9 +42,26 @@ export async function removeRunning(directory: string, process: ProcessId): Prom
 }
 
 /** The process that a job's directory names, when it is alive. */
-export async function readRunning(directory: string): Promise<ProcessId | undefined> {
+export async function readRunning(directory: string): Promise<RunningProcess | undefined> {
   const process = await read(directory);
   return process && await isProcess(process) ? process : undefined;
+}
+
+/** Who has run a job last, under a keeper: it may have ended by now. */
+export async function readKept(directory: string): Promise<RunningProcess | undefined> {
+  const running = await read(directory);
+  if (running) return running.keeper && running;
+  return parse(await readText(directory, ENDED)); // word of its end is there before it runs no more
+}
+
+/** The exit status that a process ended with, as far as its keeper has left word of it. */
+export async function readEnded(
+  directory: string,
+  process: ProcessId,
+): Promise<number | undefined> {
+  const [, of, status] = (await readText(directory, ENDED))?.match(/^(.*) (\d+)\n$/) ?? [];
+  const { pid, startTime, bootId } = process;
+  return of === `${pid} ${startTime} ${bootId}` ? Number(status) : undefined;
 }
 
 /** The names of images among names, by number. */
@@ -58,16 +83,29 @@ export async function syncLatest(directory: string): Promise<void> {
   await Deno.rename(temporary, latest);
 }
 
-async function read(directory: string): Promise<ProcessId | undefined> {
-  const text = await ignoring(
-    Deno.readTextFile(join(directory, RUNNING)),
+async function read(directory: string): Promise<RunningProcess | undefined> {
+  return parse(await readText(directory, RUNNING));
+}
+
+function parse(text: string | undefined): RunningProcess | undefined {
+  const match = text?.match(/^(\d+) (\d+) ([0-9a-f-]{36})(?: (\d+)(?: (\d+))?)?\n?$/);
+  if (!match) return undefined;
+  const bootId = match[3]!;
+  const identity = (at: number) => ({
+    pid: Number(match[at]),
+    startTime: BigInt(match[at + 1]!),
+    bootId,
+  });
+  return match[5] ? { ...identity(1), keeper: identity(4) } : identity(1);
+}
+
+async function readText(directory: string, name: string): Promise<string | undefined> {
+  return await ignoring(
+    Deno.readTextFile(join(directory, name)),
     Deno.errors.NotFound,
     Deno.errors.NotADirectory,
     Deno.errors.PermissionDenied,
   );
-  const match = text?.match(/^(\d+) (\d+) ([0-9a-f-]{36})\n?$/);
-  if (!match) return undefined;
-  return { pid: Number(match[1]), startTime: BigInt(match[2]!), bootId: match[3]! };
 }
 
 async function removeEmpty(directory: string): Promise<void> {

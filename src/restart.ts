@@ -4,14 +4,13 @@ import { receiveReport, type Report } from "./control.ts";
 import { ImageError, RestartError } from "./errors.ts";
 import { Image } from "./image.ts";
 import { readJob } from "./images.ts";
-import { Job, type Status } from "./job.ts";
-import { checkJobName, removeRunning } from "./job_directory.ts";
+import { fromShell, Job } from "./job.ts";
+import { checkJobName, readKept, removeRunning } from "./job_directory.ts";
 import { checkKeepOptions, type KeepOptions } from "./keeper.ts";
 import type { Stream } from "./launch.ts";
 import { Errno, Library, NativeError } from "./library.ts";
 import { output } from "./paths.ts";
 import { bootId, readStat } from "./proc.ts";
-import { signalName } from "./signals.ts";
 
 /** How to bring an image back. */
 export interface RestartOptions extends KeepOptions {
@@ -49,6 +48,12 @@ export interface RestartOptions extends KeepOptions {
    * `>>` or `<>`, by what the descriptor was open for), or `"inherit"`.
    */
   fds?: Record<number, string>;
+  /**
+   * Whether the program runs on by itself, with a `restart` in the background that looks after it. The job is then
+   * like one that was attached to, but knows its exit status. Its output goes where that of this process does, or to
+   * the file `output` of the job's directory when that is a terminal.
+   */
+  detach?: boolean;
   /** Whether an image of another user is taken. */
   anyOwner?: boolean;
   /** Whether an image of a machine with another processor is taken. */
@@ -83,6 +88,7 @@ export interface RestartOptions extends KeepOptions {
 export async function restart(image: Image | string, options: RestartOptions = {}): Promise<Job> {
   checkKeepOptions(options);
   checkPlaces(options);
+  checkDetach(options);
   if (options.name !== undefined) checkJobName(options.name);
   if (image instanceof Image) return await start(image.path, options);
   try {
@@ -92,6 +98,16 @@ export async function restart(image: Image | string, options: RestartOptions = {
     const older = await findOlder(image, options);
     if (!older) throw error;
     return await restart(older, options);
+  }
+}
+
+function checkDetach({ detach, every, keep, stdin, stdout, stderr }: RestartOptions): void {
+  if (!detach) return;
+  if ([stdin, stdout, stderr].includes("piped")) {
+    throw new TypeError("A detached program has no piped streams");
+  }
+  if (every !== undefined || keep !== undefined) {
+    throw new TypeError("Nobody is there to save a detached program by itself");
   }
 }
 
@@ -150,12 +166,17 @@ async function start(path: string, options: RestartOptions): Promise<Job> {
     const startTime = (await readStat(pid))?.startTime ?? 0n;
     const process = { pid, startTime, bootId: await bootId() };
     const directory = await jobDirectory(path, options.name);
+    if (options.detach) {
+      await child.status; // the one in front
+      const kept = await readKept(directory);
+      return Job.from({ process: kept?.pid === pid ? kept : process, directory });
+    }
     return Job.from({
       process,
       directory,
       child,
       keep: options,
-      translate,
+      translate: fromShell,
       ended: () => removeRunning(directory, process),
     });
   } finally {
@@ -174,6 +195,7 @@ function flags(options: RestartOptions): string[] {
   for (const [old, now] of Object.entries(options.map ?? {})) flags.push(`--map=${old}=${now}`);
   if (options.cwd !== undefined) flags.push(`--chdir=${options.cwd}`);
   for (const [fd, path] of Object.entries(options.fds ?? {})) flags.push(`--fd=${fd}=${path}`);
+  if (options.detach) flags.push("--detach");
   if (options.anyOwner) flags.push("--any-owner");
   if (options.ignoreCpu) flags.push("--ignore-cpu");
   return flags;
@@ -221,10 +243,4 @@ async function jobDirectory(path: string, name?: string): Promise<string> {
   if (directory.endsWith(".core")) directory = dirname(directory);
   if (/^\d+\.ckpt$/.test(basename(directory))) directory = dirname(directory);
   return name === undefined ? directory : join(dirname(directory), name);
-}
-
-/** `restart` exits like a shell: 128 + N says that signal N ended the program. */
-function translate(status: Deno.CommandStatus): Status {
-  if (status.signal !== null || status.code <= 128) return status;
-  return { ...status, signal: signalName(status.code - 128) };
 }

@@ -13,6 +13,11 @@ export class Watch {
     this.ended = this.#run(process);
   }
 
+  /** Whether it was stopped. */
+  get stopped(): boolean {
+    return this.#stopped;
+  }
+
   /** Waits no longer. */
   stop(): void {
     this.#stopped = true;

@@ -4,7 +4,18 @@ import { help } from "../src/cli/help.ts";
 import { root } from "./support.ts";
 
 const SNAPSHOT = join(root, "tests/snapshots/help.txt");
-const COMMANDS = ["run", "save", "restart", "ls", "show", "verify", "doctor", "help"];
+const COMMANDS = [
+  "run",
+  "save",
+  "restart",
+  "wait",
+  "kill",
+  "ls",
+  "show",
+  "verify",
+  "doctor",
+  "help",
+];
 
 Deno.test("help() says what the snapshot says (UPDATE_SNAPSHOTS=1 rewrites it)", async () => {
   const texts = [undefined, ...COMMANDS].map((name) =>

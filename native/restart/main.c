@@ -15,6 +15,7 @@
 #include "clocks.h"
 #include "control.h"
 #include "descriptors.h"
+#include "detach.h"
 #include "files.h"
 #include "find.h"
 #include "follow.h"
@@ -85,12 +86,14 @@ static bool checks_pass(struct restart *r) {
   job_share_flags(&r->job);
   if (job_share_copies(&r->job) < 0)
     return false;
+  for (uint32_t i = 0; i < r->job.count; i++)
+    if (moves_apply(&r->options.moves, &r->job.images[i]) < 0)
+      return false;
+  if (redirects_part_standard(r->job.images, r->job.count) < 0)
+    return false;
+  redirects_apply(&r->options.redirects, r->job.images, r->job.count);
   for (uint32_t i = 0; i < r->job.count; i++) {
     struct image *image = &r->job.images[i];
-    if (moves_apply(&r->options.moves, image) < 0)
-      return false;
-    if (i == 0)
-      redirects_apply(&r->options.redirects, image);
     check_owner(image, &r->place, &r->options);
     check_machine(image, &r->options);
     check_rights(image);
@@ -122,6 +125,7 @@ static void choose_group(struct restart *r) {
 }
 
 __attribute__((noreturn)) static void be_root(struct restart *r) {
+  detach_streams();
   for (uint32_t i = 0; i < r->job.count; i++) {
     close(r->following.sockets[i]);
     r->job.children[i].options = &r->options;
@@ -172,6 +176,10 @@ static int commit(struct restart *r) {
     return -1;
   r->running.pid = r->birth.pid;
   r->running.starttime = running_starttime(r->proc, r->birth.pid);
+  if (r->options.detach) {
+    r->running.keeper = getpid();
+    r->running.keeper_starttime = running_starttime(r->proc, r->running.keeper);
+  }
   int error = running_boot_id(r->running.boot_id) < 0 ? -ENOENT : running_write(r->place.job, &r->running);
   if (error < 0)
     say_warning("cannot note in %s that the program runs: %s", r->place.job, strerror(-error));
@@ -197,7 +205,8 @@ static void let_go(struct restart *r) {
 static int run(struct restart *r) {
   int signal = 0;
   choose_group(r);
-  if (redirects_open(&r->options.redirects, &r->job.images[0]) < 0 ||
+  if ((r->options.detach && detach_open(&r->place) < 0) ||
+      redirects_open(&r->options.redirects, r->job.images, r->job.count) < 0 ||
       changes_begin(&r->changes, &r->place) < 0 || give_birth_to_root(r) < 0) {
     changes_undo(&r->changes);
     return fail();
@@ -230,10 +239,14 @@ static int run(struct restart *r) {
   /* It draws itself again: what the terminal shows, and its size, are others now. */
   if (r->terminal.set)
     kill(r->birth.pid, SIGWINCH);
+  if (r->options.detach)
+    detach_done(r->birth.pid);
   let_go(r);
   int status = follow_to_end(r->birth.pid, r->shares_group, &r->terminal);
   terminal_take_back(&r->terminal);
   terminal_reset(&r->terminal);
+  if (r->options.detach)
+    detach_ended(&r->place, &r->running, status);
   running_remove(r->place.job, &r->running);
   return status;
 }
@@ -248,6 +261,8 @@ int main(int argc, char **argv) {
   if (descriptors_note_inherited() < 0)
     return fail();
   if (r.options.has_control && control_connect(r.options.control) < 0)
+    return fail();
+  if (r.options.detach && detach_begin(r.options.has_control) < 0)
     return fail();
   r.proc = open("/proc", O_PATH | O_DIRECTORY | O_CLOEXEC);
   if (r.proc < 0) {

@@ -36,6 +36,9 @@ static const char help[] =
     "  --fd=N=PATH       its descriptor N leads to PATH, opened as a shell would: < what it read, > what it\n"
     "                    wrote, >> what it appended to, <> what it did both with; N=inherit: to restart's "
     "own N\n"
+    "  --detach          returns once the program runs, and says its process id; what the program prints, "
+    "and\n"
+    "                    would have printed to a terminal, goes to the file output beside its images\n"
     "  --check           checks the whole image, contents included, and starts nothing\n"
     "  --any-owner       accepts an image that belongs to another user: it can do anything you can\n"
     "  --ignore-cpu      starts although this CPU lacks features of the one that the image is from\n"
@@ -52,6 +55,7 @@ enum {
   MAP,
   CHDIR,
   FD,
+  DETACH,
   CHECK,
   ANY_OWNER,
   IGNORE_CPU,
@@ -70,6 +74,7 @@ static const struct option long_options[] = {
     {"map", required_argument, 0, MAP},
     {"chdir", required_argument, 0, CHDIR},
     {"fd", required_argument, 0, FD},
+    {"detach", no_argument, 0, DETACH},
     {"check", no_argument, 0, CHECK},
     {"any-owner", no_argument, 0, ANY_OWNER},
     {"ignore-cpu", no_argument, 0, IGNORE_CPU},
@@ -153,6 +158,9 @@ static int take(int option, const char *value, struct options *options) {
     options->has_control = true;
     if (!parse_cookie(value, &options->control))
       return usage("not a cookie: ", value, "--control takes 16 hexadecimal digits");
+    return -1;
+  case DETACH:
+    options->detach = true;
     return -1;
   case CHECK:
     options->check = true;

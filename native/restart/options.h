@@ -23,6 +23,7 @@ struct options {
   struct moves moves;
   struct redirects redirects;
   bool check;
+  bool detach;
   bool any_owner;
   bool ignore_cpu;
   bool has_control;

@@ -23,7 +23,7 @@ const char *redirects_add(struct redirects *redirects, const char *word) {
   if (redirects->count == REDIRECTS_MOST)
     return "there are too many --fd";
   bool own = strcmp(at + 1, "inherit") == 0;
-  redirects->list[redirects->count++] = (struct redirect){(int)fd, own ? NULL : at + 1};
+  redirects->list[redirects->count++] = (struct redirect){.fd = (int)fd, .path = own ? NULL : at + 1};
   return NULL;
 }
 
@@ -76,6 +76,44 @@ static struct ckpt_description *separate(struct image *image, struct ckpt_descri
   return &all[count];
 }
 
+/* ---- Standard input, output and error ----------------------------------------------------------------- */
+
+/* Do several of 0, 1 and 2 share it, as they do in a terminal? */
+static bool serves_several(const struct image *image, const struct ckpt_description *d) {
+  int users = 0;
+  for (uint32_t i = 0; i < image->descriptors_count && image->descriptors[i].fd <= 2; i++)
+    users += &image->descriptions[image->descriptors[i].description] == d;
+  return users > 1;
+}
+
+static bool serves_several_anywhere(const struct image *images, uint32_t count, uint32_t shared) {
+  for (uint32_t i = 0; i < count && shared; i++)
+    for (uint32_t j = 0; j < images[i].descriptions_count; j++)
+      if (images[i].descriptions[j].shared == shared &&
+          serves_several(&images[i], &images[i].descriptions[j]))
+        return true;
+  return false;
+}
+
+int redirects_part_standard(struct image *images, uint32_t count) {
+  for (int fd = 0; fd <= 2; fd++)
+    for (uint32_t i = 0; i < count; i++) {
+      struct ckpt_descriptor *d = find(&images[i], fd);
+      const struct ckpt_description *now = d ? &images[i].descriptions[d->description] : NULL;
+      if (!now || now->kind != CKPT_DESC_OUTSIDE || now->a > 2 ||
+          !(serves_several(&images[i], now) || serves_several_anywhere(images, count, now->shared)))
+        continue;
+      struct ckpt_description *own = separate(&images[i], d);
+      if (!own)
+        return say_problem("not enough memory");
+      own->a = (uint64_t)fd;
+      own->shared = 0;
+    }
+  return 0;
+}
+
+/* ---- Chosen ones -------------------------------------------------------------------------------------- */
+
 /* Is what restart has there open for what the program does with it? */
 static int check_own(const struct redirect *redirect, uint32_t flags) {
   int wanted = (int)flags & O_ACCMODE;
@@ -89,11 +127,9 @@ static int check_own(const struct redirect *redirect, uint32_t flags) {
                      wanted == O_RDONLY ? "reading" : "writing");
 }
 
-static int apply(const struct redirect *redirect, struct image *image) {
-  struct ckpt_descriptor *d = find(image, redirect->fd);
-  if (!d)
-    return say_problem("--fd %d: the program had no such descriptor", redirect->fd);
-  struct ckpt_description *description = separate(image, d);
+/* The flags that it had, or -1 with a problem said. */
+static int64_t apply(struct redirect *redirect, struct image *image, uint32_t index) {
+  struct ckpt_description *description = separate(image, find(image, redirect->fd));
   if (!description)
     return say_problem("not enough memory");
   uint32_t flags = description->flags, file = description->file;
@@ -105,13 +141,39 @@ static int apply(const struct redirect *redirect, struct image *image) {
   };
   if (file)
     drop_file(image, file);
-  return redirect->path ? 0 : check_own(redirect, flags);
+  redirect->descriptions[index] = (uint32_t)(description - image->descriptions) + 1;
+  return flags;
 }
 
-int redirects_apply(const struct redirects *redirects, struct image *image) {
+/* The same open file, inherited under the same number: a shell's output is that of its commands. */
+static bool is_same(const struct image *image, int fd, const struct ckpt_description *root) {
+  const struct ckpt_descriptor *d = find(image, fd);
+  const struct ckpt_description *other = d ? &image->descriptions[d->description] : NULL;
+  if (!other || other->kind != root->kind)
+    return false;
+  return root->kind == CKPT_DESC_OUTSIDE ? other->a == root->a
+                                         : root->shared && other->shared == root->shared;
+}
+
+static int apply_to_all(struct redirect *redirect, struct image *images, uint32_t count) {
+  const struct ckpt_descriptor *d = find(&images[0], redirect->fd);
+  if (!d)
+    return say_problem("--fd %d: the program had no such descriptor", redirect->fd);
+  redirect->descriptions = calloc(count, sizeof *redirect->descriptions);
+  if (!redirect->descriptions)
+    return say_problem("not enough memory");
+  struct ckpt_description before = images[0].descriptions[d->description];
+  int64_t flags = apply(redirect, &images[0], 0);
+  for (uint32_t i = 1; i < count && flags >= 0; i++)
+    if (is_same(&images[i], redirect->fd, &before) && apply(redirect, &images[i], i) < 0)
+      return -1;
+  return flags < 0 ? -1 : redirect->path ? 0 : check_own(redirect, (uint32_t)flags);
+}
+
+int redirects_apply(struct redirects *redirects, struct image *images, uint32_t count) {
   int result = 0;
   for (uint32_t i = 0; i < redirects->count; i++)
-    if (apply(&redirects->list[i], image) < 0)
+    if (apply_to_all(&redirects->list[i], images, count) < 0)
       result = -1;
   return result;
 }
@@ -146,15 +208,17 @@ static int open_once(const struct redirects *redirects, uint32_t index, const st
   return descriptors_inherit(fd) < 0 ? say_problem("too many descriptors") : fd;
 }
 
-int redirects_open(const struct redirects *redirects, struct image *image) {
+int redirects_open(const struct redirects *redirects, struct image *images, uint32_t count) {
   for (uint32_t i = 0; i < redirects->count; i++) {
     const struct redirect *redirect = &redirects->list[i];
     if (!redirect->path)
       continue;
-    int fd = open_once(redirects, i, image);
+    int fd = open_once(redirects, i, &images[0]);
     if (fd < 0)
       return -1;
-    image->descriptions[find(image, redirect->fd)->description].a = (uint64_t)fd;
+    for (uint32_t j = 0; j < count; j++)
+      if (redirect->descriptions[j])
+        images[j].descriptions[redirect->descriptions[j] - 1].a = (uint64_t)fd;
   }
   return 0;
 }

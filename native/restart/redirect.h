@@ -10,7 +10,8 @@ enum { REDIRECTS_MOST = 64 };
 
 struct redirect {
   int fd;
-  const char *path; /* null: restart's own descriptor of that number */
+  const char *path;       /* null: restart's own descriptor of that number */
+  uint32_t *descriptions; /* per image, from 1: what leads there; 0: nothing */
 };
 
 struct redirects {
@@ -21,9 +22,13 @@ struct redirects {
 /* Takes N=PATH or N=inherit: null, or what is wrong with it. */
 const char *redirects_add(struct redirects *redirects, const char *word);
 
-/* Changes what the image says about these descriptors: 0, or -1 with problems said. */
-int redirects_apply(const struct redirects *redirects, struct image *image);
+/* In a terminal 0, 1 and 2 are one open file; what restart has there need not be: each gets its own. 0, or -1
+ * with a problem said. */
+int redirects_part_standard(struct image *images, uint32_t count);
+/* Changes what the images say about these descriptors of the root's, and of every process that shares them
+ * under the same number: 0, or -1 with problems said. */
+int redirects_apply(struct redirects *redirects, struct image *images, uint32_t count);
 /* Opens the files, once everything else has been found in order: 0, or -1 with a problem said. */
-int redirects_open(const struct redirects *redirects, struct image *image);
+int redirects_open(const struct redirects *redirects, struct image *images, uint32_t count);
 
 #endif

@@ -49,15 +49,15 @@ uint64_t running_starttime(int proc, pid_t pid) {
   return proc_stat_field(text, 22) - (uint64_t)clocks_shift();
 }
 
-static int path_of(const char *job, char path[PATH_MAX]) {
-  int n = snprintf(path, PATH_MAX, "%s/running", job);
+static int path_of(const char *job, const char *name, char path[PATH_MAX]) {
+  int n = snprintf(path, PATH_MAX, "%s/%s", job, name);
   return job[0] && n < PATH_MAX ? 0 : -1;
 }
 
 static int parse(const char *job, struct running *running) {
   char path[PATH_MAX], text[256], id[64];
   unsigned long long start;
-  if (path_of(job, path) < 0 || sys_read_file(path, text, sizeof text) <= 0)
+  if (path_of(job, "running", path) < 0 || sys_read_file(path, text, sizeof text) <= 0)
     return -1;
   if (sscanf(text, "%d %llu %40s", &running->pid, &start, id) != 3 || running->pid <= 0)
     return -1;
@@ -73,7 +73,7 @@ int running_read(const char *job, struct running *running) {
   return running_starttime(AT_FDCWD, running->pid) == running->starttime ? 0 : -1;
 }
 
-static int write_text(const char *path, const char *text) {
+int running_write_text(const char *path, const char *text) {
   int fd = open(path, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC | O_NOFOLLOW, 0600);
   if (fd < 0)
     return -errno;
@@ -83,19 +83,28 @@ static int write_text(const char *path, const char *text) {
   return (int)error;
 }
 
-int running_write(const char *job, const struct running *running) {
-  char path[PATH_MAX], temporary[PATH_MAX + 32], text[128];
+void running_text(const struct running *running, char text[RUNNING_TEXT]) {
   const uint8_t *id = running->boot_id;
-  if (path_of(job, path) < 0)
+  snprintf(text, RUNNING_TEXT, "%d %llu %02x%02x%02x%02x-%02x%02x-%02x%02x-%02x%02x-%02x%02x%02x%02x%02x%02x",
+           running->pid, (unsigned long long)running->starttime, id[0], id[1], id[2], id[3], id[4], id[5],
+           id[6], id[7], id[8], id[9], id[10], id[11], id[12], id[13], id[14], id[15]);
+}
+
+int running_write(const char *job, const struct running *running) {
+  char path[PATH_MAX], temporary[PATH_MAX + 32], text[RUNNING_TEXT + 64];
+  if (path_of(job, "ended", path) == 0)
+    unlink(path); /* of an earlier one */
+  if (path_of(job, "running", path) < 0)
     return 0;
   if (mkdir(job, 0700) < 0 && errno != EEXIST)
     return -errno;
   snprintf(temporary, sizeof temporary, "%s/.running-%d", job, running->pid);
-  snprintf(text, sizeof text,
-           "%d %llu %02x%02x%02x%02x-%02x%02x-%02x%02x-%02x%02x-%02x%02x%02x%02x%02x%02x\n", running->pid,
-           (unsigned long long)running->starttime, id[0], id[1], id[2], id[3], id[4], id[5], id[6], id[7],
-           id[8], id[9], id[10], id[11], id[12], id[13], id[14], id[15]);
-  int error = write_text(temporary, text);
+  running_text(running, text);
+  if (running->keeper)
+    snprintf(text + strlen(text), 64, " %d %llu", running->keeper,
+             (unsigned long long)running->keeper_starttime);
+  strcat(text, "\n");
+  int error = running_write_text(temporary, text);
   if (error == 0 && rename(temporary, path) < 0)
     error = -errno;
   if (error < 0)
@@ -107,6 +116,6 @@ void running_remove(const char *job, const struct running *running) {
   char path[PATH_MAX];
   struct running there;
   if (parse(job, &there) == 0 && there.pid == running->pid && there.starttime == running->starttime &&
-      path_of(job, path) == 0)
+      path_of(job, "running", path) == 0)
     unlink(path);
 }

@@ -1,5 +1,7 @@
 /* The file `running` of a job directory: "PID STARTTIME BOOTID\n" of the process that runs the job now, after
- * a restart, with the process id as it is seen from outside. */
+ * a restart, with the process id as it is seen from outside. When nobody waits for the restart that looks
+ * after it (--detach), PID and STARTTIME of that one follow, and when the program has ended, "PID STARTTIME
+ * BOOTID STATUS\n" stands in the file `ended`. */
 #ifndef RESTART_RUNNING_H
 #define RESTART_RUNNING_H
 
@@ -10,13 +12,21 @@ struct running {
   pid_t pid;
   uint64_t starttime;
   uint8_t boot_id[16];
+  pid_t keeper; /* who leaves word of its end, or 0 */
+  uint64_t keeper_starttime;
 };
+
+enum { RUNNING_TEXT = 128 };
 
 int running_boot_id(uint8_t id[16]);
 /* Clock ticks since boot, 0 when there is no such process. `proc`: a descriptor of /proc, or AT_FDCWD. */
 uint64_t running_starttime(int proc, pid_t pid);
 /* 0 when the file is there and its process lives. */
 int running_read(const char *job, struct running *running);
+/* Its first three words. */
+void running_text(const struct running *running, char text[RUNNING_TEXT]);
+/* A file with this text, for nobody else to read: 0 or a negative errno. */
+int running_write_text(const char *path, const char *text);
 int running_write(const char *job, const struct running *running);
 /* Removes the file when it is still about this process. */
 void running_remove(const char *job, const struct running *running);

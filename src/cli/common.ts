@@ -1,10 +1,12 @@
 import { format } from "@std/fmt/bytes";
-import { join, relative } from "@std/path";
+import { join, relative, resolve } from "@std/path";
 import { milliseconds } from "../duration.ts";
 import { ImageError } from "../errors.ts";
-import { defaultDirectory } from "../images.ts";
-import { checkJobName } from "../job_directory.ts";
+import { defaultDirectory, readJob } from "../images.ts";
+import { Job } from "../job.ts";
+import { checkJobName, imageNames, readRunning } from "../job_directory.ts";
 import type { KeepOptions } from "../keeper.ts";
+import { identify } from "../proc.ts";
 import { type Arguments, readCount, UsageError } from "./arguments.ts";
 
 /** One line for an error that does not end the command. */
@@ -43,16 +45,65 @@ export function readDuration(args: Arguments, name: string): number | undefined 
   }
 }
 
-/** The path that IMAGE|NAME means: of something that exists, or of a job by that name. */
+/** The path that IMAGE|NAME means: of something that exists, of a job by that name, or of its image NAME@NUMBER. */
 export async function findImage(what: string, dir: string | undefined): Promise<string> {
   const directory = dir ?? defaultDirectory();
   for (const path of [what, join(directory, what)]) {
-    if (await Deno.stat(path).then(() => true, () => false)) return path;
+    if (await exists(path)) return path;
+  }
+  const [, name, number] = what.match(/^(.+)@(\d+)$/) ?? [];
+  for (const job of name ? [name, join(directory, name)] : []) {
+    if (await exists(job)) return await findNumbered(job, Number(number));
   }
   throw new ImageError(
     `Cannot find ${what}: there is no such image, and no job of that name in ${directory}`,
     { path: what },
   );
+}
+
+async function findNumbered(job: string, number: number): Promise<string> {
+  const names = imageNames((await Array.fromAsync(Deno.readDir(job))).map(({ name }) => name));
+  const found = names.find((name) => parseInt(name) === number);
+  if (found) return join(job, found);
+  const numbers = names.map((name) => parseInt(name)).join(", ") || "none";
+  throw new ImageError(`Cannot find image ${number} of ${job}: it has ${numbers}`, { path: job });
+}
+
+function exists(path: string): Promise<boolean> {
+  return Deno.stat(path).then(() => true, () => false);
+}
+
+/** The process that PID|NAME means: of a job by that name, or of that id; what for, in one word. */
+export async function findRunning(
+  what: string,
+  { dir = defaultDirectory(), to }: { dir?: string; to: string },
+): Promise<number> {
+  const job = await readJob(join(dir, what));
+  if (job?.pid) return job.pid;
+  if (!job && /^[1-9]\d*$/.test(what)) return Number(what);
+  throw new Deno.errors.NotFound(
+    job
+      ? notRunning(to, what)
+      : `Cannot ${to} ${what}: there is no process and no job of that name in ${dir}`,
+  );
+}
+
+/** The job of a name that runs; what for, in a word or two. */
+export async function findJob(
+  name: string,
+  { dir = defaultDirectory(), to }: { dir?: string; to: string },
+): Promise<Job> {
+  const directory = resolve(dir, name);
+  const info = await readJob(directory);
+  const process = await readRunning(directory) ?? (info?.pid && await identify(info.pid));
+  if (process) return Job.from({ process, directory });
+  throw new Deno.errors.NotFound(
+    info ? notRunning(to, name) : `Cannot ${to} ${name}: there is no job of that name in ${dir}`,
+  );
+}
+
+function notRunning(to: string, name: string): string {
+  return `Cannot ${to} ${name}: it does not run (ckpt restart ${name} brings it back)`;
 }
 
 /** Lines with aligned columns. */

@@ -3,17 +3,21 @@ import config from "../../deno.json" with { type: "json" };
 import { UsageError } from "./arguments.ts";
 import { doctorCommand } from "./doctor.ts";
 import { help, helpCommand, isCommand } from "./help.ts";
+import { killCommand } from "./kill.ts";
 import { lsCommand } from "./ls.ts";
 import { restartCommand } from "./restart.ts";
 import { runCommand } from "./run.ts";
 import { saveCommand } from "./save.ts";
 import { showCommand } from "./show.ts";
 import { verifyCommand } from "./verify.ts";
+import { waitCommand } from "./wait.ts";
 
 const COMMANDS: Record<string, (args: string[]) => number | Promise<number>> = {
   run: runCommand,
   save: saveCommand,
   restart: restartCommand,
+  wait: waitCommand,
+  kill: killCommand,
   ls: lsCommand,
   show: showCommand,
   verify: verifyCommand,

@@ -2,14 +2,14 @@ import { dirname } from "@std/path";
 import { ImageError } from "../errors.ts";
 import { defaultDirectory, images } from "../images.ts";
 import { restart } from "../restart.ts";
-import { readArguments, readChoice, readPairs } from "./arguments.ts";
+import { readArguments, readChoice, readPairs, UsageError } from "./arguments.ts";
 import { findImage, readKeep, readName } from "./common.ts";
 import { SignalPasser } from "./pass.ts";
 
 /** `ckpt restart` */
 export async function restartCommand(args: string[]): Promise<number> {
   const parsed = readArguments(args, {
-    flags: ["any-owner", "ignore-cpu", "quiet"],
+    flags: ["any-owner", "ignore-cpu", "quiet", "detach"],
     values: ["name", "dir", "pid", "files", "clocks", "tcp", "chdir", "every", "keep"],
     lists: ["map", "fd"],
     operands: [0, 1],
@@ -27,6 +27,7 @@ export async function restartCommand(args: string[]): Promise<number> {
     fds: Object.fromEntries(
       readPairs(parsed, { name: "fd", form: "N=PATH or N=inherit", left: /^\d{1,7}$/ }),
     ),
+    detach: parsed.flag("detach"),
     anyOwner: parsed.flag("any-owner"),
     ignoreCpu: parsed.flag("ignore-cpu"),
     quiet: parsed.flag("quiet"),
@@ -35,6 +36,12 @@ export async function restartCommand(args: string[]): Promise<number> {
   const [what] = parsed.operands;
   const dir = parsed.value("dir");
   const path = what === undefined ? await newestImage(dir) : await findImage(what, dir);
+  if (options.detach) {
+    if (options.every) throw new UsageError("--every and --detach do not go together");
+    const { name, pid } = await restart(path, options);
+    console.log(`${name}  running ${pid}`);
+    return 0;
+  }
   using signals = new SignalPasser();
   const job = await restart(path, options);
   await signals.to(job);

@@ -1,10 +1,7 @@
-import { join } from "@std/path";
 import { attach } from "../attach.ts";
 import type { Progress } from "../control.ts";
-import { defaultDirectory, readJob } from "../images.ts";
-import { readRunning } from "../job_directory.ts";
 import { readArguments } from "./arguments.ts";
-import { bytes, printJson, readDuration, short, span } from "./common.ts";
+import { bytes, findRunning, printJson, readDuration, short, span } from "./common.ts";
 
 /** `ckpt save` */
 export async function saveCommand(args: string[]): Promise<number> {
@@ -17,7 +14,7 @@ export async function saveCommand(args: string[]): Promise<number> {
   });
   const json = parsed.flag("json");
   const timeout = readDuration(parsed, "timeout");
-  const pid = await findProcess(parsed.operands[0]!, parsed.value("dir") ?? defaultDirectory());
+  const pid = await findRunning(parsed.operands[0]!, { dir: parsed.value("dir"), to: "save" });
   await using job = await attach(pid);
   using progress = await ProgressBar.create(!json && Deno.stderr.isTerminal());
   const image = await job.checkpoint({
@@ -36,20 +33,6 @@ export async function saveCommand(args: string[]): Promise<number> {
     console.log(`${short(image.path)}  ${bytes(made.bytes)}  ${took}`);
   }
   return 0;
-}
-
-async function findProcess(what: string, directory: string): Promise<number> {
-  const path = join(directory, what);
-  const running = await readRunning(path);
-  if (running) return running.pid;
-  const job = await readJob(path);
-  if (job?.pid) return job.pid;
-  if (!job && /^[1-9]\d*$/.test(what)) return Number(what);
-  throw new Deno.errors.NotFound(
-    job
-      ? `Cannot save ${what}: it does not run (ckpt restart ${what} brings it back)`
-      : `Cannot save ${what}: there is no process and no job of that name in ${directory}`,
-  );
 }
 
 /** A bar for images that take a while, on a terminal only. */
