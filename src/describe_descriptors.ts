@@ -10,7 +10,7 @@ import {
   NoteType,
   PACKET,
 } from "./format.ts";
-import { SOCKET, SocketFlag, TIMERFD, WATCH } from "./format.ts";
+import { PTY, SOCKET, SocketFlag, TIMERFD, WAITING, WaitingKind, WATCH } from "./format.ts";
 import { nameOf } from "./kind_name.ts";
 import type { Descriptor } from "./process_image.ts";
 import { addressWords } from "./socket_address.ts";
@@ -36,6 +36,7 @@ class DescriptorNotes {
   readonly files;
   readonly sockets;
   readonly timerfds;
+  readonly ptys;
   /** By set. */
   readonly watches;
   /** By instance. */
@@ -52,6 +53,7 @@ class DescriptorNotes {
     this.files = notes.array(NoteType.FILES, FILE);
     this.sockets = notes.array(NoteType.SOCKETS, SOCKET);
     this.timerfds = notes.array(NoteType.TIMERFDS, TIMERFD);
+    this.ptys = notes.array(NoteType.PTYS, PTY);
     this.watches = Map.groupBy(notes.array(NoteType.WATCHES, WATCH), ({ set }) => set);
     this.inotify = Map.groupBy(
       notes.array(NoteType.INOTIFY, INOTIFY),
@@ -74,6 +76,18 @@ class DescriptorNotes {
       : "";
   }
 
+  /** The bytes that wait in a pseudoterminal, both ways; nothing where another process has saved them. */
+  typed({ data, data_size }: Description): { waiting: number; typed: number } {
+    const sum = { waiting: 0, typed: 0 };
+    const all = this.#blob.subarray(Number(data), Number(data + data_size));
+    for (let at = 0; at + WAITING.size <= all.length;) {
+      const { kind, size } = WAITING.decode(all.subarray(at));
+      sum[kind === WaitingKind.OUTPUT ? "waiting" : "typed"] += size;
+      at += WAITING.size + size;
+    }
+    return sum;
+  }
+
   /** The bytes of all packets that wait. */
   waiting({ data, data_size }: Description): number {
     let bytes = 0;
@@ -85,6 +99,11 @@ class DescriptorNotes {
     }
     return bytes;
   }
+}
+
+/** The minor number of a terminal's device, which for slaves of pseudoterminals is theirs up to 255. */
+function minorOf(device: number): number {
+  return (device & 0xff) | (device >>> 12 & 0xfff00);
 }
 
 type Details = (
@@ -112,6 +131,11 @@ const DETAILS: Partial<Record<Descriptor["kind"], Details>> = {
   inotify: ({ inotify }, _, index) => ({
     watches: (inotify.get(index) ?? []).map(({ number }) => number),
   }),
+  "pty master": (notes, description) => ({
+    pty: notes.ptys[Number(description.a)]?.number,
+    ...notes.typed(description),
+  }),
+  "pty slave": (_, { a }) => ({ pty: a === 0n ? undefined : minorOf(Number(a)) }),
   queue: (_, { pos }) => ({ waiting: Number(pos) }),
   pidfd: (_, { a }) => ({ count: Number(a) }),
   eventfd: (_, { a }) => ({ count: Number(a) }),

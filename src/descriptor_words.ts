@@ -7,6 +7,14 @@ const WORDS: Partial<Record<Descriptor["kind"], (descriptor: Descriptor) => stri
   file: file,
   device: ({ name }) => name,
   terminal: ({ name }) => `terminal ${name}`,
+  "pty master": (d) =>
+    list(
+      d.pty === undefined ? "master of a pseudoterminal" : `master of /dev/pts/${d.pty}`,
+      !!d.waiting && `${plural(d.waiting, "byte")} to be read`,
+      !!d.typed && `${plural(d.typed, "byte")} typed`,
+    ),
+  "pty slave": ({ name, pty }) =>
+    pty === undefined ? `terminal ${name}, hung up` : `terminal ${name} of the program's own`,
   pipe: (d) => list(pipe(d), waiting(d, "byte")),
   eventfd: ({ count }) => `eventfd at ${count}`,
   epoll: ({ watches = [] }) => `epoll set of ${watches.length ? watches.join(", ") : "nothing"}`,

@@ -37,6 +37,7 @@ export const NoteType = {
   STOPS: 0x434b001e,
   INOTIFY: 0x434b0017,
   TERMINALS: 0x434b0018,
+  PTYS: 0x434b001a,
   INHERITED: 0x434b0019,
   SETS: 0x434b0020,
   SEMAPHORES: 0x434b0021,
@@ -105,6 +106,8 @@ export const DescriptionKind = {
   INOTIFY: 13,
   NETLINK: 14,
   QUEUE: 15,
+  PTY_MASTER: 16,
+  PTY_SLAVE: 17,
 } as const;
 
 /** enum ckpt_socket_flag. */
@@ -482,6 +485,29 @@ export const MESSAGE = new Struct("ckpt_message", {
   size: "u32",
   pad: "u32",
 });
+/** enum ckpt_waiting_kind. */
+export const WaitingKind = { OUTPUT: 1, LINE: 2, EOF: 3, PART: 4, REST: 5 } as const;
+
+/** struct ckpt_pty. */
+export const PTY = new Struct("ckpt_pty", {
+  device: "u32",
+  number: "u32",
+  flags: "u32",
+  status: "u32",
+  session: "i32",
+  foreground: "i32",
+  mode: "u32",
+  uid: "u32",
+  gid: "u32",
+  rows: "u32",
+  columns: "u32",
+  width: "u32",
+  height: "u32",
+  modes: "bytes44",
+});
+
+/** struct ckpt_waiting. */
+export const WAITING = new Struct("ckpt_waiting", { kind: "u32", size: "u32" });
 
 /** struct ckpt_request. */
 export const REQUEST = new Struct("ckpt_request", {

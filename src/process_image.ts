@@ -67,6 +67,8 @@ export interface Descriptor {
     | "inotify"
     | "netlink"
     | "queue"
+    | "pty master"
+    | "pty slave"
     | "unknown";
   /** What /proc/PID/fd showed. */
   name: string;
@@ -93,8 +95,12 @@ export interface Descriptor {
   /** Of a pipe or socket: the descriptors at its other end. */
   peers?: number[];
   /** Of a pipe or socket: bytes that wait to be read; of one that listens: connections that nobody has accepted;
-   * of a message queue: messages. */
+   * of a message queue: messages; of a pseudoterminal's master: bytes of output that it has not read. */
   waiting?: number;
+  /** Of a pseudoterminal's master: bytes of input that the other side has not read. */
+  typed?: number;
+  /** Of a pseudoterminal: the number in the name of the slave, /dev/pts/N; none: hung up, its master is gone. */
+  pty?: number;
   /** Of a socket: `TCP`, `UDP`, `unix stream`, ... */
   protocol?: string;
   /** Of a socket. */

@@ -81,6 +81,7 @@ enum ckpt_note_type {
   CKPT_NOTE_SETS = 0x434b0020,         /* struct ckpt_set [] */
   CKPT_NOTE_SEMAPHORES = 0x434b0021,   /* struct ckpt_semaphore [], by set */
   CKPT_NOTE_QUEUES = 0x434b0022,       /* struct ckpt_queue [] */
+  CKPT_NOTE_PTYS = 0x434b001a,         /* struct ckpt_pty [] */
 };
 
 /* Pages of larger regions are never inherited: where a restart makes them there must be room for all. */
@@ -310,6 +311,10 @@ enum ckpt_description_kind {
   CKPT_DESC_NETLINK = 14,     /* a netlink socket; a: index into the sockets note */
   CKPT_DESC_QUEUE = 15,       /* a POSIX message queue; pos: messages in it, a: room for how many, b: bytes
                                  of each, with its permissions from bit 32 on */
+  CKPT_DESC_PTY_MASTER = 16,  /* of a pseudoterminal of the job's own; data: what waits in it, struct
+                                 ckpt_waiting after struct ckpt_waiting, in the one process that saves it;
+                                 a: there, index into the ptys note */
+  CKPT_DESC_PTY_SLAVE = 17,   /* an opening of the other side; a: device, 0: hung up */
 };
 
 #define CKPT_SHARED_MOST 65535
@@ -420,6 +425,7 @@ struct ckpt_option {
 enum ckpt_terminal_flag {
   CKPT_TERMINAL_CONTROLS = 1u << 0,   /* it was the controlling terminal */
   CKPT_TERMINAL_FOREGROUND = 1u << 1, /* the program was in its foreground, and so the modes are its own */
+  CKPT_TERMINAL_PTY = 1u << 2, /* a pseudoterminal of the job's own: modes and size are in the ptys note */
 };
 
 /* A terminal that the program had open. */
@@ -429,6 +435,43 @@ struct ckpt_terminal {
   uint32_t rows;
   uint32_t columns;
   uint8_t modes[44]; /* the kernel's struct termios2 */
+};
+
+enum ckpt_pty_flag {
+  CKPT_PTY_LOCKED = 1u << 0,    /* nobody can open the slave (TIOCSPTLCK) */
+  CKPT_PTY_PACKET = 1u << 1,    /* packet mode */
+  CKPT_PTY_EXCLUSIVE = 1u << 2, /* TIOCEXCL */
+  CKPT_PTY_STOPPED = 1u << 3,   /* its output, by the stop character (^S) */
+  CKPT_PTY_SUSPENDED = 1u << 4, /* its output, by tcflow */
+  CKPT_PTY_UNUSED = 1u << 5,    /* nobody has opened the slave yet */
+};
+
+/* A pseudoterminal whose master a process of the job has open. */
+struct ckpt_pty {
+  uint32_t device; /* of the slave */
+  uint32_t number; /* as in /dev/pts/N */
+  uint32_t flags;  /* enum ckpt_pty_flag */
+  uint32_t status; /* in packet mode: TIOCPKT_*, what the master has not been told yet */
+  int32_t session; /* whose controlling terminal it is, 0: none's */
+  int32_t foreground;
+  uint32_t mode, uid, gid; /* of /dev/pts/N */
+  uint32_t rows, columns;  /* as in struct winsize */
+  uint32_t width, height;
+  uint8_t modes[44]; /* the kernel's struct termios2 */
+};
+
+enum ckpt_waiting_kind {
+  CKPT_WAITING_OUTPUT = 1, /* what the master has not read yet */
+  CKPT_WAITING_LINE = 2, /* input that the line discipline has seen: a line, with the newline that ends it */
+  CKPT_WAITING_EOF = 3,  /* one that the end-of-file character has ended, without it */
+  CKPT_WAITING_PART = 4, /* a line not yet ended, or all there is when not in canonical mode */
+  CKPT_WAITING_REST = 5, /* what the line discipline had no room for */
+};
+
+/* What waits in a pseudoterminal. It is followed by its bytes. */
+struct ckpt_waiting {
+  uint32_t kind;
+  uint32_t size;
 };
 
 struct ckpt_sigaction {

@@ -200,6 +200,16 @@ static const struct field ckpt_queue_fields[] = {F(id),    F(key),  F(mode), F(u
 static const struct field ckpt_message_fields[] = {F(type), F(size), F(pad)};
 #undef F
 
+#define F(name) FIELD(ckpt_pty, name)
+static const struct field ckpt_pty_fields[] = {F(device),     F(number), F(flags),  F(status), F(session),
+                                               F(foreground), F(mode),   F(uid),    F(gid),    F(rows),
+                                               F(columns),    F(width),  F(height), F(modes)};
+#undef F
+
+#define F(name) FIELD(ckpt_waiting, name)
+static const struct field ckpt_waiting_fields[] = {F(kind), F(size)};
+#undef F
+
 #define F(name) FIELD(ckpt_request, name)
 static const struct field ckpt_request_fields[] = {F(size),       F(version),  F(op),          F(flags),
                                                    F(timeout_ms), F(files),    F(call_known),  F(call_number),
@@ -229,8 +239,8 @@ static const struct layout layouts[] = {
     LAYOUT(ckpt_watch),       LAYOUT(ckpt_timerfd),    LAYOUT(ckpt_socket),    LAYOUT(ckpt_packet),
     LAYOUT(ckpt_child),       LAYOUT(ckpt_terminal),   LAYOUT(ckpt_option),    LAYOUT(ckpt_inotify),
     LAYOUT(ckpt_set),         LAYOUT(ckpt_semaphore),  LAYOUT(ckpt_queue),     LAYOUT(ckpt_message),
-    LAYOUT(ckpt_request),     LAYOUT(ckpt_report),     LAYOUT(ckpt_resume),    LAYOUT(ckpt_stop),
-    LAYOUT(ckpt_stopped)};
+    LAYOUT(ckpt_pty),         LAYOUT(ckpt_waiting),    LAYOUT(ckpt_request),   LAYOUT(ckpt_report),
+    LAYOUT(ckpt_resume),      LAYOUT(ckpt_stop),       LAYOUT(ckpt_stopped)};
 
 /* Adds to what is in the buffer; false when it does not fit. */
 #define ADD(...)                                                                                             \

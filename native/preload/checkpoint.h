@@ -76,6 +76,9 @@ struct checkpoint {
   struct list sockets;      /* struct ckpt_socket */
   struct list options;      /* struct ckpt_option */
   struct list terminals;    /* struct ckpt_terminal */
+  struct list ptys;         /* struct ckpt_pty */
+  struct list pty_sides;    /* ptys.c */
+  uint32_t controlling;     /* device of the controlling terminal, or 0 */
   struct list sigactions;   /* struct ckpt_sigaction */
   struct list signals;      /* struct ckpt_signal */
   struct list itimers;      /* struct ckpt_itimer */

@@ -19,6 +19,7 @@ struct looking {
   uint64_t pos;
   struct list order; /* uint32_t, the descriptions by their open files */
   char *peeked;      /* room for what waits in sockets */
+  uint8_t *records;  /* and for what waits in pseudoterminals */
 };
 
 /* Which inode each description has: what narrows the search for its duplicates. */
@@ -54,6 +55,19 @@ long describe_socket(struct looking *l, struct ckpt_description *d);    /* socke
 long describe_anonymous(struct looking *l, struct ckpt_description *d); /* events.c */
 long describe_terminal(struct looking *l, struct ckpt_description *d);  /* terminals.c */
 bool is_terminal(const struct looking *l);                              /* terminals.c */
+
+/* ptys.c: pseudoterminals whose masters the job has. */
+struct dir;
+long find_ptys(struct checkpoint *c, struct dir *dir);
+long find_controlling(struct checkpoint *c);
+bool is_own_pty(const struct checkpoint *c, uint32_t device);
+/* The device of the slave, whichever side this is, or 0. */
+uint32_t pty_of(int fd, bool *master);
+long describe_pty(struct looking *l, struct ckpt_description *d, uint32_t device, bool master);
+/* Is it a slave that no master knows any more? */
+bool is_hung_up(const struct looking *l);
+long describe_hung_up(struct looking *l, struct ckpt_description *d);
+long describe_controlling(struct checkpoint *c);
 
 long add_locks(struct looking *l, uint32_t description); /* locks.c */
 

@@ -94,6 +94,8 @@ static long describe_character_device(struct looking *l, struct ckpt_description
     d->file = (uint32_t)file;
     return file < 0 ? file : 0;
   }
+  if (is_hung_up(l))
+    return describe_hung_up(l, d);
   return leads_outside(l) ? describe_outside(l, d) : refuse(l, "a device");
 }
 
@@ -278,7 +280,12 @@ long describe_descriptors(struct checkpoint *c) {
   if (!l || !dir)
     return -ENOMEM;
   l->c = c;
-  long result = dir_open(dir, AT_FDCWD, "/proc/thread-self/fd");
+  long result = find_controlling(c);
+  if (result == 0)
+    result = find_ptys(c, dir);
+  if (result < 0)
+    return result;
+  result = dir_open(dir, AT_FDCWD, "/proc/thread-self/fd");
   if (result < 0)
     return fail(c, result, "/proc/self/fd: %s", text_errno(result));
   uint64_t fd;
@@ -298,6 +305,8 @@ long describe_descriptors(struct checkpoint *c) {
     result = describe_pipes(l, &inodes);
   if (result == 0)
     result = describe_inotify(l, &inodes);
+  if (result == 0)
+    result = describe_controlling(c);
   return result < 0 ? result : describe_epoll_sets(l, &inodes);
 }
 

@@ -224,6 +224,7 @@ static void add_own_notes(struct notes *n) {
   add_array(n, CKPT_NOTE_SETS, &c->sets, sizeof(struct ckpt_set));
   add_array(n, CKPT_NOTE_SEMAPHORES, &c->semaphores, sizeof(struct ckpt_semaphore));
   add_array(n, CKPT_NOTE_QUEUES, &c->queues, sizeof(struct ckpt_queue));
+  add_array(n, CKPT_NOTE_PTYS, &c->ptys, sizeof(struct ckpt_pty));
   add_note(n, CKPT_NOTE_NAME, CKPT_NOTE_BLOB, c->blob.entries, c->blob.count);
   add_note(n, CKPT_NOTE_NAME, CKPT_NOTE_STRINGS, c->strings.entries, c->strings.count);
 }

@@ -20,7 +20,11 @@ static long add_own(struct checkpoint *c, int fd) {
       flags < 0 || result < 0 ? NULL : list_add(&c->arena, &c->open_files, sizeof *entry);
   if (!entry)
     return flags < 0 ? flags : result < 0 ? result : -ENOMEM;
+  bool master = false;
+  uint32_t terminal = S_ISCHR(st.st_mode) ? pty_of(fd, &master) : 0;
   *entry = (struct open_file){
+      .terminal = terminal,
+      .master = master,
       .dev = st.st_dev,
       .ino = st.st_ino,
       .fd = fd,

@@ -52,9 +52,12 @@ bool is_terminal(const struct looking *l) {
 }
 
 long describe_terminal(struct looking *l, struct ckpt_description *d) {
-  int32_t number;
-  if (sys(SYS_(ioctl), l->fd, TIOCGPTN, &number) == 0)
-    return refuse(l, "the master of a pseudoterminal");
+  bool master = false;
+  uint32_t device = pty_of(l->fd, &master);
+  if (device && is_own_pty(l->c, device))
+    return describe_pty(l, d, device, master);
+  if (master)
+    return leads_outside(l) ? describe_outside(l, d) : refuse(l, "the master of a pseudoterminal");
   d->kind = CKPT_DESC_TERMINAL;
   long result = add_terminal(l);
   return result == 0 && leads_outside(l) ? describe_outside(l, d) : result;

@@ -14,6 +14,7 @@
 #include "inet.h"
 #include "job.h"
 #include "merge.h"
+#include "ptys.h"
 #include "say.h"
 
 enum { INHERITED_MOST = 1024 };
@@ -262,7 +263,7 @@ static int make(struct child *child, uint32_t index) {
     if (pipe_make(child, index) < 0)
       return -1;
     break;
-  default: /* made with the first end of its pipe, or with the other sockets */
+  default: /* made with the first end of its pipe, or with the other sockets or pseudoterminals */
     break;
   }
   return *fd < 0 ? -1 : set_flags(child, d, *fd);
@@ -340,8 +341,8 @@ static int find_base(const struct job *job) {
   return base;
 }
 
-static int make_all(struct child *maker) {
-  if (unix_make_all(maker) < 0 || tcp_make_all(maker) < 0)
+static int make_all(struct job *job, struct child *maker) {
+  if (unix_make_all(maker) < 0 || tcp_make_all(maker) < 0 || ptys_make_all(job, maker) < 0)
     return -1;
   for (uint32_t i = 0; i < maker->image->descriptions_count; i++)
     if (make(maker, i) < 0)
@@ -385,7 +386,7 @@ int make_descriptors(struct job *job) {
   for (uint32_t i = 0; i < job->count; i++)
     if (prepare(&job->children[i], base) < 0)
       return -1;
-  if (prepare(&maker, base) < 0 || clear_the_way(job) < 0 || make_all(&maker) < 0 ||
+  if (prepare(&maker, base) < 0 || clear_the_way(job) < 0 || make_all(job, &maker) < 0 ||
       share_files(job, &maker, maps) < 0)
     return -1;
   for (uint32_t i = 0; i < job->count; i++)

@@ -13,6 +13,7 @@
 #include "core/sys.h"
 #include "job.h"
 #include "pids.h"
+#include "ptys.h"
 #include "restorer/plan.h"
 #include "say.h"
 #include "terminal.h"
@@ -216,13 +217,17 @@ int family_grow(const struct job *job, struct child *child) {
     return -1;
   if (leads_session(child) && setsid() < 0)
     return say_problem("cannot make process %d the leader of a session: %s", p->pid, strerror(errno));
-  if (bear_children(child, false) < 0 || make_own_group(child) < 0)
+  if (leads_session(child) && ptys_take_controlling(child) < 0)
+    return -1;
+  if (bear_children(child, false) < 0 || ptys_leave_controlling(child) < 0 || make_own_group(child) < 0)
     return -1;
   close_other_reports(child);
   if (job->count > 1)
     wait_for_all(child);
   if (join_group(child) < 0 || bear_ended(child) < 0)
     return -1;
+  if (leads_session(child))
+    ptys_set_foreground(child);
   if (child->takes_terminal)
     terminal_take(child->image);
   return child_become(child);

@@ -43,7 +43,8 @@ struct image_run {
   X(terminals, TERMINALS, struct ckpt_terminal)                                                              \
   X(sets, SETS, struct ckpt_set)                                                                             \
   X(semaphores, SEMAPHORES, struct ckpt_semaphore)                                                           \
-  X(queues, QUEUES, struct ckpt_queue)
+  X(queues, QUEUES, struct ckpt_queue)                                                                       \
+  X(ptys, PTYS, struct ckpt_pty)
 
 struct image {
   char why[1024];

@@ -6,10 +6,14 @@
 #include "find.h"
 #include "image.h"
 
+struct made_pty;
+
 struct job {
   struct image *images; /* the root's first */
   struct child *children;
   uint32_t count;
+  struct made_pty *ptys; /* of the program's own, once descriptors are made */
+  uint32_t ptys_count;
 };
 
 /* Opens the cores beside the root's: 0, or -1 with a problem said. Takes over `root`. */

@@ -27,7 +27,7 @@ static int64_t append(void *array, uint32_t *length, const void *from, uint32_t 
 
 /* Where the parts of one image begin in the merged one. */
 struct starts {
-  int64_t sockets, timerfds, options, strings, blob;
+  int64_t sockets, timerfds, options, ptys, strings, blob;
 };
 
 static int append_parts(struct image *merged, const struct image *image, struct starts *at) {
@@ -38,11 +38,15 @@ static int append_parts(struct image *merged, const struct image *image, struct 
       .sockets = APPEND(merged, image, sockets),
       .timerfds = APPEND(merged, image, timerfds),
       .options = APPEND(merged, image, options),
+      .ptys = APPEND(merged, image, ptys),
       .strings = append(&merged->strings, &merged->strings_size, image->strings, image->strings_size, 1),
       .blob = append(&merged->blob, &blob, image->blob, (uint32_t)image->blob_size, 1),
   };
   merged->blob_size = blob;
-  return at->sockets < 0 || at->timerfds < 0 || at->options < 0 || at->strings < 0 || at->blob < 0 ? -1 : 0;
+  return at->sockets < 0 || at->timerfds < 0 || at->options < 0 || at->ptys < 0 || at->strings < 0 ||
+                 at->blob < 0
+             ? -1
+             : 0;
 }
 
 static void move_parts(struct image *merged, const struct starts *at) {
@@ -98,6 +102,8 @@ static void move_description(struct ckpt_description *d, const struct starts *at
     d->a += (uint64_t)at->sockets;
   if (d->kind == CKPT_DESC_TIMERFD)
     d->a += (uint64_t)at->timerfds;
+  if (d->kind == CKPT_DESC_PTY_MASTER)
+    d->a += (uint64_t)at->ptys;
 }
 
 /* Descriptors in flight are named by their description. */

@@ -12,13 +12,18 @@
 
 static const char controlling[] = "/dev/tty";
 
+/* One that led outside; those of the program's own are in ptys.c. */
+static bool controls(const struct ckpt_terminal *terminal) {
+  return (terminal->flags & (CKPT_TERMINAL_CONTROLS | CKPT_TERMINAL_PTY)) == CKPT_TERMINAL_CONTROLS;
+}
+
 bool terminal_controls(const struct image *image) {
   int fd = open(controlling, O_RDWR | O_NOCTTY | O_CLOEXEC);
   if (fd < 0)
     return false;
   close(fd);
   for (uint32_t i = 0; i < image->terminals_count; i++)
-    if (image->terminals[i].flags & CKPT_TERMINAL_CONTROLS)
+    if (controls(&image->terminals[i]))
       return true;
   return false;
 }

@@ -47,6 +47,22 @@ static bool packets_ok(const struct image *image, const struct ckpt_description 
   return true;
 }
 
+static bool waiting_ok(const struct image *image, const struct ckpt_description *d) {
+  uint64_t left = d->data_size;
+  for (const uint8_t *at = image->blob + d->data; left;) {
+    struct ckpt_waiting waiting;
+    if (left < sizeof waiting)
+      return false;
+    memcpy(&waiting, at, sizeof waiting);
+    if (waiting.kind < CKPT_WAITING_OUTPUT || waiting.kind > CKPT_WAITING_REST ||
+        left - sizeof waiting < waiting.size)
+      return false;
+    at += sizeof waiting + waiting.size;
+    left -= sizeof waiting + waiting.size;
+  }
+  return true;
+}
+
 static bool is_inet(const struct ckpt_socket *socket) {
   return socket->domain == AF_INET || socket->domain == AF_INET6;
 }
@@ -81,6 +97,10 @@ static bool description_ok(const struct image *image, const struct ckpt_descript
            d->b >> 32 <= 07777;
   case CKPT_DESC_NETLINK:
     return d->a < image->sockets_count && image->sockets[d->a].domain == AF_NETLINK;
+  case CKPT_DESC_PTY_MASTER:
+    return d->data_size == 0 || (d->a < image->ptys_count && waiting_ok(image, d));
+  case CKPT_DESC_PTY_SLAVE:
+    return d->a <= UINT32_MAX;
   case CKPT_DESC_TIMERFD:
     return d->a < image->timerfds_count;
   default:
@@ -146,6 +166,9 @@ static int check_events(struct image *image) {
         watch->number > CKPT_INOTIFY_MOST)
       return damaged(image, "inotify watch", i);
   }
+  for (uint32_t i = 0; i < image->ptys_count; i++)
+    if (image->ptys[i].device == 0 || image->ptys[i].number > INT32_MAX || image->ptys[i].mode > 07777)
+      return damaged(image, "pseudoterminal", i);
   for (uint32_t i = 0; i < image->timerfds_count; i++)
     if (image->timerfds[i].value_ns < 0 || image->timerfds[i].interval_ns < 0)
       return damaged(image, "timerfd", i);
