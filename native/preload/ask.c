@@ -11,12 +11,13 @@
 #include <sys/wait.h>
 
 #include "core/dir.h"
+#include "core/held.h"
 #include "core/proc.h"
 #include "core/sys.h"
 #include "core/text.h"
 #include "job.h"
 
-long read_of(int32_t pid, const char *file, char *buffer, size_t size) {
+static long read_of(int32_t pid, const char *file, char *buffer, size_t size) {
   char path[64];
   struct text text = text_in(path, sizeof path);
   text_format(&text, "/proc/%d/%s", (int64_t)pid, file);
@@ -32,18 +33,9 @@ void job_name(int32_t pid, char name[32]) {
     name[length - 1] = 0;
 }
 
-char state_of(int32_t pid) {
-  char stat[512];
-  long n = read_of(pid, "stat", stat, sizeof stat);
-  for (long i = n - 1; i > 0; i--)
-    if (stat[i] == ')')
-      return i + 2 < n ? stat[i + 2] : 0;
-  return 0;
-}
-
 /* A thread of it that has not ended, the main thread when that is one; 0: it is gone. */
 static int32_t living_thread(int32_t pid) {
-  char state = state_of(pid), path[64];
+  char state = held_state_of(pid), path[64];
   struct text text = text_in(path, sizeof path);
   struct dir dir;
   uint64_t tid;
@@ -54,7 +46,7 @@ static int32_t living_thread(int32_t pid) {
   if (dir_open(&dir, AT_FDCWD, path) < 0)
     return 0;
   for (const char *name; !found && (name = dir_next(&dir));)
-    if (text_is_decimal(name, &tid) && (int32_t)tid != pid && (state = state_of((int32_t)tid)) &&
+    if (text_is_decimal(name, &tid) && (int32_t)tid != pid && (state = held_state_of((int32_t)tid)) &&
         state != 'Z' && state != 'X')
       found = (int32_t)tid;
   dir_close(&dir);
@@ -189,6 +181,11 @@ static long begin_stopped(struct checkpoint *c, struct member *member) {
   long result = hold_all(c, member, true);
   if (result <= 0)
     return result;
+  /* It may have been stopped while it began another program. */
+  if (!handles_control_signal(member->pid) && !held_load(member->held, member->held_count)) {
+    hold_give_up(c, member);
+    return 0;
+  }
   note_call(member);
   return queue(c, member);
 }
@@ -206,7 +203,9 @@ static long begin(struct checkpoint *c, struct member *member) {
       return 0;
     return refuse_member(c, member, "does not run under libckpt: LD_PRELOAD was taken from it");
   case NOT_YET:
-    return 0;
+    if (!is_stopped(member->tid))
+      return 0;
+    break;
   case READY:
     break;
   }
@@ -270,7 +269,7 @@ long job_ask(struct checkpoint *c, struct member *member) {
     return hold(c, member, false);
   if (member->stage == STAGE_ASKED && has_ended(member->pid))
     member->stage = STAGE_ENDED;
-  if (member->held.count)
+  if (member->held_count)
     hold_look(member);
   else if ((member->stage == STAGE_ASKED || member->stage == STAGE_JOINING) && is_stopped(member->tid))
     return at_most_0(hold_all(c, member, false));

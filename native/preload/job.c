@@ -192,9 +192,9 @@ static long bring_all(struct checkpoint *c) {
       /* Whether one who was asked has ended is looked at when nobody comes: else each who does would cost a
        * look at all others. */
       const struct member *member = member_at(c, i);
-      if (member->stage < STAGE_ASKED || member->held.count || !heard)
+      if (member->stage < STAGE_ASKED || member->held_count || !heard)
         result = job_ask(c, member_at(c, i));
-      early |= member->stage < STAGE_ASKED || (member->held.count && member->stage < STAGE_JOINED);
+      early |= member->stage < STAGE_ASKED || (member->held_count && member->stage < STAGE_JOINED);
     }
     if (result == 0)
       heard = listen_once(c, STAGE_JOINED, early ? LOOK_MS : LOOK_MS * 20);

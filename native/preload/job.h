@@ -71,7 +71,8 @@ struct member {
   struct known_call call;
   struct offering offering;
   /* It is stopped (SIGSTOP or ^Z): */
-  struct list held;     /* struct held (hold.c), its threads */
+  struct held *held; /* its threads */
+  size_t held_count;
   uint32_t stop_signal; /* 0: it is not */
   uint32_t stop_status; /* for our wait() to be told, 0: none */
 };
@@ -100,10 +101,6 @@ long job_add_children(struct checkpoint *c, int32_t pid);
 long job_ask(struct checkpoint *c, struct member *member);
 void job_let_go(struct checkpoint *c, struct member *member);
 void job_name(int32_t pid, char name[32]);
-/* A file of /proc/PID, as sys_read_file gives it. */
-long read_of(int32_t pid, const char *file, char *buffer, size_t size);
-/* As in /proc/PID/stat; 0: it is gone. */
-char state_of(int32_t pid);
 
 /* hold.c: members that are stopped. ptrace lets their threads take part without an end of the stop. */
 bool is_stopped(int32_t pid);
@@ -111,6 +108,7 @@ bool is_stopped(int32_t pid);
  * has not been asked, so who is in our handler is on the way out of an earlier checkpoint. */
 long hold_all(struct checkpoint *c, struct member *member, bool is_new);
 /* To be called again and again: lets those go on who have been asked. */
+void hold_give_up(const struct checkpoint *c, struct member *member);
 void hold_look(const struct member *member);
 void hold_look_at_all(const struct checkpoint *c);
 bool hold_any(const struct checkpoint *c);

@@ -99,6 +99,21 @@ static enum follow_result take_news(const struct following *f, uint32_t index, u
   return give_up(f);
 }
 
+static bool stops(const struct following *f, uint32_t index) {
+  return f->images[index].process.stop_signal != 0;
+}
+
+static bool supervises(const struct following *f, uint32_t index) {
+  for (uint32_t i = 1; i < f->count; i++)
+    if (i != index && stops(f, i) && f->images[i].process.ppid == f->images[index].process.pid)
+      return true;
+  return false;
+}
+
+static bool tells(const struct following *f, uint32_t index, uint32_t news) {
+  return news != PLAN_NEWS_STOPPED || supervises(f, index);
+}
+
 /* Until each has come as far as `wanted`; `signals`: what cancels it, or -1. */
 static enum follow_result take_all_news(const struct following *f, uint32_t wanted, int signals,
                                         int *signal) {
@@ -111,7 +126,9 @@ static enum follow_result take_all_news(const struct following *f, uint32_t want
   }
   wait[0] = (struct pollfd){.fd = signals, .events = POLLIN};
   for (uint32_t i = 0; i < f->count; i++)
-    wait[i + 1] = (struct pollfd){.fd = f->sockets[i], .events = POLLIN};
+    wait[i + 1] = (struct pollfd){.fd = tells(f, i, wanted) ? f->sockets[i] : -1, .events = POLLIN};
+  for (uint32_t i = 0; i < f->count; i++)
+    left -= wait[i + 1].fd < 0;
   while (result == FOLLOW_ON && left) {
     struct signalfd_siginfo info;
     if (poll(wait, f->count + 1ul, -1) < 0)
@@ -149,18 +166,42 @@ enum follow_result follow_until(const struct following *f, uint32_t news, int *s
   return result;
 }
 
-enum follow_result follow_go(const struct following *f) {
+static bool goes_first(const struct following *f, uint32_t index) {
+  return stops(f, index) || supervises(f, index);
+}
+
+/* Who supervises waits a second time, unless it stops itself. */
+static bool goes_last(const struct following *f, uint32_t index) {
+  return !stops(f, index);
+}
+
+static bool goes_always(const struct following *f, uint32_t index) {
+  return index < f->count;
+}
+
+static enum follow_result go_on_with(const struct following *f,
+                                     bool (*goes)(const struct following *f, uint32_t index)) {
   char go = 1;
   for (uint32_t i = 0; i < f->count; i++)
-    if (send(f->sockets[i], &go, 1, MSG_NOSIGNAL) != 1) {
+    if (goes(f, i) && send(f->sockets[i], &go, 1, MSG_NOSIGNAL) != 1) {
       explain_end(f, i);
       return i == 0 ? FOLLOW_FAILED : give_up(f);
     }
   return FOLLOW_ON;
 }
 
+enum follow_result follow_go(const struct following *f) {
+  return go_on_with(f, goes_always);
+}
+
+/* Those who stop, and whose children do, go first. The others run, and may continue them, once all have
+ * stopped. */
 enum follow_result follow_start(const struct following *f) {
-  enum follow_result result = follow_go(f);
+  enum follow_result result = go_on_with(f, goes_first);
+  if (result == FOLLOW_ON)
+    result = take_all_news(f, PLAN_NEWS_STOPPED, -1, NULL);
+  if (result == FOLLOW_ON)
+    result = go_on_with(f, goes_last);
   return result == FOLLOW_ON ? take_all_news(f, 0, -1, NULL) : result;
 }
 

@@ -130,10 +130,14 @@ static void add_stopped(const struct child *child, struct room *room, struct pla
   for (uint32_t i = 1; i < job->count; i++) {
     const struct child *other = &job->children[i];
     const struct ckpt_process *p = &other->image->process;
-    if (!p->stop_signal || job_parent(other) != child || other->born <= 0)
+    pid_t pid = child->options->pids == PID_NEW ? other->born : p->pid;
+    if (!p->stop_signal || job_parent(other) != child)
+      continue;
+    plan->supervises = 1;
+    if (pid <= 0)
       continue;
     plan->stopped[plan->stopped_count++] =
-        (struct ckpt_stopped){.pid = other->born, .told = !waits_for(child->image, p->pid)};
+        (struct ckpt_stopped){.pid = pid, .told = !waits_for(child->image, p->pid)};
   }
   plan->quiet = plan->stopped_count && tells_of_stops(child->image);
 }

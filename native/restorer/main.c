@@ -5,6 +5,7 @@
 #include <errno.h>
 #include <string.h>
 #include <sys/shm.h>
+#include <sys/wait.h>
 
 #include "format/control.h"
 #include "restorer/offsets.h"
@@ -36,6 +37,21 @@ static void wait_for_go(struct plan *plan) {
   struct plan_news news = {.kind = PLAN_NEWS_READY};
   char go;
   if (sys_write_full(plan->report_fd, &news, sizeof news) < 0 || sys_read_full(plan->report_fd, &go, 1) != 1)
+    for (;;)
+      sys(SYS_(exit_group), 1);
+}
+
+/* Whoever runs could continue one that has yet to stop. */
+static void wait_for_stops(struct plan *plan) {
+  struct plan_news news = {.kind = PLAN_NEWS_STOPPED};
+  siginfo_t info;
+  char go;
+  for (uint32_t i = 0; i < plan->stopped_count; i++)
+    while (sys(SYS_(waitid), P_PID, plan->stopped[i].pid, &info,
+               WSTOPPED | WEXITED | WCONTINUED | WNOWAIT | __WALL, NULL) == -EINTR)
+      ;
+  if (plan->supervises && (sys_write_full(plan->report_fd, &news, sizeof news) < 0 ||
+                           (!plan->process.stop_signal && sys_read_full(plan->report_fd, &go, 1) != 1)))
     for (;;)
       sys(SYS_(exit_group), 1);
 }
@@ -86,6 +102,7 @@ void restorer_main(struct plan *plan) {
   restorer_set_up_main_thread(plan);
   restorer_restore_credentials(plan);
   wait_for_go(plan);
+  wait_for_stops(plan);
   restorer_start_timers(plan); /* some take a signal: none is to be there before */
   restorer_queue_signals(plan);
   sys(SYS_(close), plan->report_fd);

@@ -59,6 +59,8 @@ enum plan_news_kind {
   PLAN_NEWS_WORDS = 3,   /* ordinary code failed */
   PLAN_NEWS_WARNING = 4, /* ordinary code goes on */
   PLAN_NEWS_BORN = 5,    /* so are its descendants: waits for one byte */
+  PLAN_NEWS_STOPPED =
+      6, /* its children that were stopped are so again: waits for one byte, unless it stops, too */
 };
 
 struct plan_news {
@@ -205,6 +207,7 @@ struct plan {
   uint32_t lock_count;
   struct ckpt_stopped *stopped; /* children that stop themselves */
   uint32_t stopped_count;
+  uint32_t supervises;   /* some of its children stop themselves, and nobody may run before they have */
   uint32_t quiet;        /* SIGCHLD gets SA_NOCLDSTOP until they have, which libckpt takes back */
   uint32_t job_dir_size; /* 0: the program's own stays; else with its end */
   char *job_dir;

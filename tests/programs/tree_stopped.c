@@ -76,8 +76,10 @@ _Noreturn static void be_parent(void) {
   alarm(120);
   pid_t pid = fork();
   CHECK(pid >= 0);
-  if (pid == 0)
+  if (pid == 0) {
+    CHECK(setpgid(0, 0) == 0);
     live(GRANDCHILD);
+  }
   CHECK(waitpid(pid, &status, WUNTRACED) == pid && WIFSTOPPED(status) && WSTOPSIG(status) == SIGTSTP);
   shared->parent_told = 1;
   CHECK(waitpid(pid, &status, WUNTRACED | WCONTINUED) == pid && WIFCONTINUED(status));
