@@ -11,7 +11,10 @@ import { type Job, launch, restart } from "../mod.ts";
 import { makeInputs, type Prepared, sh } from "./programs_prepare.ts";
 import { Clients } from "./servers/clients.ts";
 import type { Connect, Ledger } from "./servers/ledger.ts";
+import { java } from "./servers/java.ts";
 import { memcached } from "./servers/memcached.ts";
+import { nginx } from "./servers/nginx.ts";
+import { node } from "./servers/node.ts";
 import { redis } from "./servers/redis.ts";
 
 const RESTARTS = 3;
@@ -33,7 +36,7 @@ export interface Server extends Prepared {
   again?: string;
 }
 
-export const servers: Server[] = [redis, memcached];
+export const servers: Server[] = [redis, memcached, nginx, node, java];
 
 /** A port that nobody uses, below those that the kernel gives to clients, which could take it between kill and restart. */
 function freePort(random: () => number): number {

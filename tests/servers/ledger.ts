@@ -43,7 +43,7 @@ export class Ledger {
   #after = 0;
   #floor = 0;
   #ceiling = 0;
-  /** How many were done since the server came up. */
+  /** How many were done since this client has resumed; what a server does until it dies does not count. */
   fresh = 0;
 
   constructor(readonly client: number) {}
@@ -61,7 +61,7 @@ export class Ledger {
   /** The server is gone, and comes back from that image. */
   down(): void {
     this.kept.push([this.#after, this.#floor]);
-    this.fresh = 0;
+    this.fresh = -Infinity;
   }
 
   /** Asks a server that has come up how many entries it has, and goes on from there. */
