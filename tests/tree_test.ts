@@ -28,6 +28,10 @@ roundtrips([
     does: "brings back stopped processes as stopped ones, and tells no parent twice",
     program: "tree_stopped",
   },
+  {
+    does: "brings back TCP connections between processes, with what waits in them",
+    program: "tree_tcp",
+  },
 ]);
 
 /** Has a job that it has stopped by SIGTSTP, as ^Z does, and takes it to the foreground after "go". */

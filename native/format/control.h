@@ -56,8 +56,9 @@ enum ckpt_report_kind {
   CKPT_REPORT_PROGRESS = 1,
   CKPT_REPORT_DONE = 2,
   CKPT_REPORT_FAILED = 3,
-  CKPT_REPORT_JOINED = 4, /* these two are for the leader of a job */
+  CKPT_REPORT_JOINED = 4, /* these three are for the leader of a job */
   CKPT_REPORT_DESCRIBED = 5,
+  CKPT_REPORT_LISTED = 6,
 };
 
 struct ckpt_report {

@@ -45,6 +45,7 @@ struct checkpoint {
   struct job *job;        /* in the leader */
   struct order *order;    /* in every process of a job: the leader's last */
   struct list open_files; /* struct open_file, of all of them */
+  struct list tcp_ends;   /* struct tcp_end, likewise */
   struct offering parent; /* what this process may inherit (inherit.h) */
   char *scratch;          /* SCRATCH bytes, when there is a job */
   uint64_t members_size;  /* of the other processes' cores */

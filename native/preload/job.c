@@ -13,6 +13,7 @@
 
 #include "core/sys.h"
 #include "core/text.h"
+#include "tcp_ends.h"
 
 enum { LOOK_MS = 1 }; /* until a member that is not there yet is looked at again */
 
@@ -51,12 +52,16 @@ static void described(struct member *member, const struct ckpt_report *report, s
   *passed = NOTHING_PASSED;
 }
 
-static long joined(struct checkpoint *c, struct member *member, int files) {
+static long take_lists(struct checkpoint *c, const struct member *member, uint64_t count, int files) {
   uint32_t process = (uint32_t)(member - member_at(c, 0)) + 1;
-  long result = files < 0 ? -EPROTO : open_files_receive(c, files, process);
+  long result = files < 0 ? -EPROTO : open_files_receive(c, files, count, process);
+  return result < 0 ? fail_for(c, member, result, "its open files did not arrive") : 0;
+}
+
+static long joined(struct checkpoint *c, struct member *member, uint64_t count, int files) {
   member->stage = STAGE_JOINED;
-  return result < 0 ? fail_for(c, member, result, "its open files did not arrive")
-                    : job_add_children(c, member->pid);
+  long result = take_lists(c, member, count, files);
+  return result < 0 ? result : job_add_children(c, member->pid);
 }
 
 static long hear_from(struct checkpoint *c, struct member *member) {
@@ -68,8 +73,11 @@ static long hear_from(struct checkpoint *c, struct member *member) {
   else if (report->kind == CKPT_REPORT_FAILED)
     result = fail_for(c, member, report->error < 0 ? report->error : -EPROTO, report->text);
   else if (report->kind == CKPT_REPORT_JOINED && member->stage == STAGE_JOINING)
-    result = joined(c, member, passed.fds[0]);
-  else if (report->kind == CKPT_REPORT_DESCRIBED && member->stage == STAGE_JOINED)
+    result = joined(c, member, report->number, passed.fds[0]);
+  else if (report->kind == CKPT_REPORT_LISTED && member->stage == STAGE_JOINED) {
+    member->stage = STAGE_LISTED;
+    result = take_lists(c, member, report->number, passed.fds[0]);
+  } else if (report->kind == CKPT_REPORT_DESCRIBED && member->stage >= STAGE_JOINED)
     described(member, report, &passed);
   else if (report->kind == CKPT_REPORT_DONE) {
     member->stage = STAGE_DONE;
@@ -292,6 +300,31 @@ static void fill_order(struct checkpoint *c) {
   sys(SYS_(getrandom), c->order->id, sizeof c->order->id, 0);
 }
 
+static long tell_lists(struct checkpoint *c, enum order_kind kind) {
+  long files = open_files_send(c);
+  if (files < 0)
+    return files;
+  c->order->files = c->open_files.count;
+  long result = tell_all(c, kind, (int)files);
+  sys(SYS_(close), files);
+  return result;
+}
+
+/* Who is connected to whom: where connections lead, and what is on its way in them, is known once all stand
+ * still. */
+static long find_connections(struct checkpoint *c) {
+  if (!open_files_have_tcp(c))
+    return 0;
+  long result = tell_lists(c, ORDER_LIST);
+  if (result == 0)
+    result = tcp_ends_list(c);
+  if (result == 0)
+    result = wait_for_all(c, STAGE_LISTED);
+  if (result == 0)
+    match_tcp_ends(c);
+  return result;
+}
+
 long job_gather(struct checkpoint *c) {
   if (!has_children())
     return 0;
@@ -309,13 +342,11 @@ long job_gather(struct checkpoint *c) {
     result = open_files_list(c);
   if (result == 0)
     result = open_files_compare(c);
-  long files = result == 0 ? open_files_send(c) : result;
-  if (files < 0)
-    return files;
+  if (result < 0)
+    return result;
   fill_order(c);
-  result = tell_all(c, ORDER_DESCRIBE, (int)files);
-  sys(SYS_(close), files);
-  return result;
+  result = find_connections(c);
+  return result < 0 ? result : tell_lists(c, ORDER_DESCRIBE);
 }
 
 /* ---- The other steps ---------------------------------------------------------------------------------- */

@@ -2,9 +2,9 @@
  * before anything is written, and each writes its own core into the image that the leader makes.
  *
  * The leader asks a member as a requester asks it, by the control signal with a cookie. What follows goes
- * over the member's connection: the member reports JOINED (it stands still; with its open files), DESCRIBED
- * and DONE, or FAILED; in between it waits for the leader's orders. When the leader is gone, the member goes
- * on. */
+ * over the member's connection: the member reports JOINED (it stands still; with its open files), LISTED
+ * (with what may change until all stand still, where there is such), DESCRIBED and DONE, or FAILED; in
+ * between it waits for the leader's orders. When the leader is gone, the member goes on. */
 #ifndef CKPT_JOB_H
 #define CKPT_JOB_H
 
@@ -23,15 +23,16 @@ struct open_file {
   uint32_t id;       /* the same for all that refer to one open file description; 0: only one process does */
   bool outside;      /* 0, 1, 2, or there when the program was started */
   bool nameless;     /* no directory has it */
+  bool tcp;          /* a TCP socket */
   bool master;       /* of a pseudoterminal */
   uint32_t terminal; /* device of the pseudoterminal that it is a side of, or 0 */
   uint64_t start, end; /* of a mapping: in the file */
 };
 
-enum order_kind { ORDER_DESCRIBE = 1, ORDER_WRITE = 2, ORDER_CARRY_ON = 3, ORDER_END = 4 };
+enum order_kind { ORDER_DESCRIBE = 1, ORDER_WRITE = 2, ORDER_CARRY_ON = 3, ORDER_END = 4, ORDER_LIST = 5 };
 
-/* DESCRIBE comes with a memfd that holds every process's open files, WRITE with the directory of the image
- * and with what the parent offers. */
+/* LIST and DESCRIBE come with a memfd that holds every process's open files and TCP ends, WRITE with the
+ * directory of the image and with what the parent offers. */
 struct order {
   uint32_t size; /* of this struct: another version of libckpt may lead */
   uint32_t kind;
@@ -43,6 +44,7 @@ struct order {
   uint32_t pad;
   uint64_t offers; /* WRITE: struct offering's list and count */
   uint64_t offer_count;
+  uint64_t files; /* LIST, DESCRIBE: how many are in the memfd, in front of the TCP ends */
   uint64_t number;
   uint32_t stop_signal; /* DESCRIBE: what has stopped the member, or 0 */
   uint32_t pad_2;
@@ -57,6 +59,7 @@ enum stage {
   STAGE_ASKED,    /* has the signal */
   STAGE_JOINING,  /* is connected */
   STAGE_JOINED,   /* stands still */
+  STAGE_LISTED,
   STAGE_DESCRIBED,
   STAGE_DONE,
   STAGE_ENDED, /* it was gone before it could be asked */
@@ -144,9 +147,15 @@ void offers_withdraw(struct checkpoint *c);
 long open_files_list(struct checkpoint *c);
 /* Gives an id to each description that more than one process has. */
 long open_files_compare(struct checkpoint *c);
-/* The files of a list in a memfd: the descriptor. */
+/* Open files, then TCP ends, in a memfd: the descriptor. */
 long open_files_send(struct checkpoint *c);
-long open_files_receive(struct checkpoint *c, int fd, uint32_t process);
+/* Adds those of a member, that are `files` of them, from a memfd to the leader's; in a member (process 0)
+ * puts the leader's in the place of all that it has. */
+long open_files_receive(struct checkpoint *c, int fd, uint64_t files, uint32_t process);
+/* Adds the calling process's TCP ends that it is the one to look at. */
+long tcp_ends_list(struct checkpoint *c);
+/* Does any process have TCP sockets? */
+bool open_files_have_tcp(const struct checkpoint *c);
 /* The id of this process's descriptor, 0 when no other process shares it. */
 uint32_t shared_id(const struct checkpoint *c, int fd);
 /* Of those that share a description, or have an opening of this inode that can be read: is this process the

@@ -22,13 +22,47 @@ static long report(struct checkpoint *c, enum ckpt_report_kind kind, const struc
   return message_send(c->requester, packet, sizeof *packet, passed);
 }
 
-/* The leader may wait for others as long as it likes: when it is gone, the socket says so. */
+static long give_up(struct checkpoint *c) {
+  return fail(c, -ECANCELED, "the process that leads the job has given up");
+}
+
+/* The leader may wait for others as long as it likes: when it is gone, the socket says so. 0: any order. */
 static long wait_for(struct checkpoint *c, enum order_kind wanted, struct passed *passed) {
   long n = message_receive(c->requester, c->order, sizeof *c->order, passed);
-  if (n == (long)sizeof *c->order && c->order->size == sizeof *c->order && c->order->kind == wanted)
+  if (n == (long)sizeof *c->order && c->order->size == sizeof *c->order &&
+      (c->order->kind == wanted || !wanted))
     return 0;
   passed_close(passed);
-  return fail(c, -ECANCELED, "the process that leads the job has given up");
+  return give_up(c);
+}
+
+/* The lists that are passed to the leader. */
+static long report_lists(struct checkpoint *c, enum ckpt_report_kind kind) {
+  const struct offering counted = {.list = c->open_files.count};
+  long files = open_files_send(c);
+  if (files < 0)
+    return files;
+  long result = report(c, kind, &counted, (struct passed){{(int)files, -1, -1}});
+  sys(SYS_(close), files);
+  return result;
+}
+
+/* An order that comes with the lists of all. */
+static long wait_for_lists(struct checkpoint *c) {
+  struct passed passed;
+  long result = wait_for(c, 0, &passed);
+  if (result < 0)
+    return result;
+  result = passed.fds[0] < 0 ? -EPROTO : open_files_receive(c, passed.fds[0], c->order->files, 0);
+  passed_close(&passed);
+  return result;
+}
+
+/* What this process adds to the lists of all is sent alone. */
+static long list_again(struct checkpoint *c) {
+  long result = tcp_ends_list(c);
+  c->open_files.count = 0;
+  return result < 0 ? result : report_lists(c, CKPT_REPORT_LISTED);
 }
 
 long member_join(struct checkpoint *c) {
@@ -39,20 +73,16 @@ long member_join(struct checkpoint *c) {
   struct timeval none = {0};
   sys(SYS_(setsockopt), c->requester, SOL_SOCKET, SO_RCVTIMEO, &none, sizeof none);
   long result = open_files_list(c);
-  long files = result < 0 ? result : open_files_send(c);
-  if (files < 0)
-    return files;
-  struct passed passed = {{(int)files, -1, -1}};
-  result = report(c, CKPT_REPORT_JOINED, NULL, passed);
-  sys(SYS_(close), files);
   if (result == 0)
-    result = wait_for(c, ORDER_DESCRIBE, &passed);
-  if (result < 0)
-    return result;
-  c->open_files.count = 0;
-  result = passed.fds[0] < 0 ? -EPROTO : open_files_receive(c, passed.fds[0], 0);
-  passed_close(&passed);
-  return result;
+    result = report_lists(c, CKPT_REPORT_JOINED);
+  if (result == 0)
+    result = wait_for_lists(c);
+  while (result == 0 && c->order->kind == ORDER_LIST) {
+    result = list_again(c);
+    if (result == 0)
+      result = wait_for_lists(c);
+  }
+  return result < 0 || c->order->kind == ORDER_DESCRIBE ? result : give_up(c);
 }
 
 long member_describe(struct checkpoint *c) {

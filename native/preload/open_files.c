@@ -1,21 +1,29 @@
 /* Which open file descriptions the processes of a job share. */
 #include <errno.h>
 #include <fcntl.h>
+#include <netinet/in.h>
 #include <string.h>
 #include <sys/mman.h>
+#include <sys/socket.h>
 #include <sys/stat.h>
 
 #include "core/dir.h"
+#include "core/sort.h"
 #include "core/sys.h"
 #include "core/text.h"
 #include "describe.h"
 #include "job.h"
+#include "tcp_ends.h"
 
 enum { KCMP_FILE = 0 };
 
 static long add_own(struct checkpoint *c, int fd) {
   struct stat st;
   long flags = sys(SYS_(fcntl), fd, F_GETFL), result = sys(SYS_(fstat), fd, &st);
+  int protocol = 0;
+  socklen_t size = sizeof protocol;
+  if (result == 0 && S_ISSOCK(st.st_mode))
+    sys(SYS_(getsockopt), fd, SOL_SOCKET, SO_PROTOCOL, &protocol, &size);
   struct open_file *entry =
       flags < 0 || result < 0 ? NULL : list_add(&c->arena, &c->open_files, sizeof *entry);
   if (!entry)
@@ -31,6 +39,7 @@ static long add_own(struct checkpoint *c, int fd) {
       .flags = (uint32_t)flags,
       .outside = was_there(fd, st.st_dev, st.st_ino),
       .nameless = st.st_nlink == 0,
+      .tcp = protocol == IPPROTO_TCP,
   };
   return 0;
 }
@@ -55,7 +64,8 @@ long open_files_list(struct checkpoint *c) {
 
 /* ---- Comparing ---------------------------------------------------------------------------------------- */
 
-static bool is_before(const struct open_file *a, const struct open_file *b) {
+static bool is_before(const void *first, const void *second) {
+  const struct open_file *a = first, *b = second;
   if (a->ino != b->ino)
     return a->ino < b->ino;
   if (a->dev != b->dev)
@@ -63,29 +73,6 @@ static bool is_before(const struct open_file *a, const struct open_file *b) {
   if (a->flags != b->flags)
     return a->flags < b->flags;
   return a->process != b->process ? a->process < b->process : a->fd < b->fd;
-}
-
-static void sink(struct open_file *files, size_t at, size_t count) {
-  struct open_file moving = files[at];
-  for (size_t child; (child = 2 * at + 1) < count; at = child) {
-    if (child + 1 < count && is_before(&files[child], &files[child + 1]))
-      child++;
-    if (!is_before(&moving, &files[child]))
-      break;
-    files[at] = files[child];
-  }
-  files[at] = moving;
-}
-
-static void sort(struct open_file *files, size_t count) {
-  for (size_t i = count / 2; i-- > 0;)
-    sink(files, i, count);
-  for (size_t end = count; end-- > 1;) {
-    struct open_file largest = files[0];
-    files[0] = files[end];
-    files[end] = largest;
-    sink(files, 0, end);
-  }
 }
 
 static int32_t pid_of(const struct checkpoint *c, uint32_t process) {
@@ -140,7 +127,7 @@ long open_files_compare(struct checkpoint *c) {
   size_t count = c->open_files.count;
   uint32_t last_id = 0;
   long result = 0;
-  sort(files, count);
+  sort_entries(files, count, sizeof *files, is_before);
   for (size_t first = 0, end; first < count && result == 0; first = end) {
     for (end = first + 1; end < count && files[end].ino == files[first].ino &&
                           files[end].dev == files[first].dev && files[end].flags == files[first].flags;)
@@ -153,33 +140,74 @@ long open_files_compare(struct checkpoint *c) {
 /* ---- Passing them on ---------------------------------------------------------------------------------- */
 
 long open_files_send(struct checkpoint *c) {
+  uint64_t files = c->open_files.count * sizeof(struct open_file);
   long fd = sys(SYS_(memfd_create), "ckpt", MFD_CLOEXEC);
   if (fd < 0)
     return fd;
-  long result =
-      sys_pwrite_full((int)fd, c->open_files.entries, c->open_files.count * sizeof(struct open_file), 0);
+  long result = sys_pwrite_full((int)fd, c->open_files.entries, files, 0);
+  if (result == 0)
+    result = sys_pwrite_full((int)fd, c->tcp_ends.entries, c->tcp_ends.count * sizeof(struct tcp_end), files);
   if (result == 0)
     return fd;
   sys(SYS_(close), fd);
   return result;
 }
 
-long open_files_receive(struct checkpoint *c, int fd, uint32_t process) {
-  struct open_file *file, files[64];
-  long n = 0;
-  for (uint64_t at = 0; (n = sys_pread_full(fd, files, sizeof files, at)) > 0; at += (uint64_t)n) {
-    if (n % (long)sizeof *file)
-      return -EPROTO;
-    for (file = files; (char *)file < (char *)files + n; file++) {
-      struct open_file *entry = list_add(&c->arena, &c->open_files, sizeof *entry);
+/* What lies in [at, end) of a memfd, at the end of a list. */
+static long receive(struct checkpoint *c, int fd, struct list *list, size_t size, uint64_t at, uint64_t end) {
+  char bytes[4096];
+  while (at < end) {
+    uint64_t most = sizeof bytes / size * size, left = end - at;
+    long n = sys_pread_full(fd, bytes, left < most ? left : most, at);
+    if (n <= 0 || (size_t)n % size)
+      return n < 0 ? n : -EPROTO;
+    for (size_t i = 0; i < (size_t)n; i += size) {
+      void *entry = list_add(&c->arena, list, size);
       if (!entry)
         return -ENOMEM;
-      *entry = *file;
-      if (process)
-        entry->process = process;
+      memcpy(entry, bytes + i, size);
     }
+    at += (uint64_t)n;
   }
-  return n < 0 ? n : 0;
+  return 0;
+}
+
+long open_files_receive(struct checkpoint *c, int fd, uint64_t files, uint32_t process) {
+  struct stat st;
+  size_t first = process ? c->open_files.count : 0;
+  long result = sys(SYS_(fstat), fd, &st);
+  if (result < 0)
+    return result;
+  if (!process)
+    c->open_files.count = c->tcp_ends.count = 0;
+  result = receive(c, fd, &c->open_files, sizeof(struct open_file), 0, files * sizeof(struct open_file));
+  if (result == 0)
+    result = receive(c, fd, &c->tcp_ends, sizeof(struct tcp_end), files * sizeof(struct open_file),
+                     (uint64_t)st.st_size);
+  struct open_file *entries = c->open_files.entries;
+  for (size_t i = first; process && i < c->open_files.count; i++)
+    entries[i].process = process;
+  return result;
+}
+
+/* ---- TCP ---------------------------------------------------------------------------------------------- */
+
+bool open_files_have_tcp(const struct checkpoint *c) {
+  const struct open_file *files = c->open_files.entries;
+  for (size_t i = 0; i < c->open_files.count; i++)
+    if (files[i].tcp)
+      return true;
+  return false;
+}
+
+long tcp_ends_list(struct checkpoint *c) {
+  const struct open_file *files = c->open_files.entries;
+  long result = 0;
+  for (size_t i = 0; i < c->open_files.count && result == 0; i++)
+    if (files[i].tcp && files[i].process == c->order->process && carries_shared(c, files[i].id) &&
+        !tcp_end_of(c, files[i].ino))
+      result = add_tcp_end(c, files[i].fd, files[i].ino);
+  return result;
 }
 
 /* ---- What they tell ----------------------------------------------------------------------------------- */

@@ -9,6 +9,7 @@
 #include "core/text.h"
 #include "format/socket_options.h"
 #include "job.h"
+#include "tcp_ends.h"
 
 int get_number(const struct looking *l, int name) {
   int value = 0;
@@ -146,13 +147,13 @@ static bool has_packets(const struct checkpoint *c, size_t description) {
   return ((const struct ckpt_description *)c->descriptions.entries + description)->data_size > 0;
 }
 
-/* A descriptor of the socket with this inode, or -1. */
-static int descriptor_of(const struct list *inodes, uint64_t inode) {
-  const struct inode *known = inodes->entries;
-  for (size_t i = 0; i < inodes->count && inode; i++)
-    if (known[i].ino == inode)
-      return known[i].fd;
-  return -1;
+/* Is it this process that saves what waits there? */
+static bool is_here(const struct checkpoint *c, size_t description) {
+  return carries_shared(c, ((const struct ckpt_description *)c->descriptions.entries)[description].shared);
+}
+
+static bool is_tcp(const struct ckpt_socket *socket) {
+  return socket->domain != AF_UNIX && socket->type == SOCK_STREAM;
 }
 
 /* A look at one that has an error to tell would take that away; and what UDP_GRO has put together does not
@@ -170,8 +171,7 @@ static bool keeps_datagrams(const struct looking *l, const struct ckpt_socket *s
 static long peek_first(struct looking *l, struct list *inodes) {
   for (size_t i = 0; i < l->c->descriptions.count; i++) {
     const struct ckpt_socket *socket = turn_to(l, inodes, i);
-    bool here = carries_shared(l->c, ((const struct ckpt_description *)l->c->descriptions.entries)[i].shared);
-    bool peeks = here && socket && (socket->domain == AF_UNIX || keeps_datagrams(l, socket));
+    bool peeks = is_here(l->c, i) && socket && (socket->domain == AF_UNIX || keeps_datagrams(l, socket));
     long result = peeks ? peek_packets(l, socket, i, inodes) : 0;
     if (result < 0)
       return result;
@@ -179,13 +179,29 @@ static long peek_first(struct looking *l, struct list *inodes) {
   return 0;
 }
 
+/* Those that the processes of a job have told each other are known; what is in flight, and what a process has
+ * that is alone, is not. */
+static long add_tcp_ends(struct looking *l, const struct list *inodes) {
+  size_t known = l->c->tcp_ends.count;
+  for (size_t i = 0; i < l->c->descriptions.count; i++) {
+    const struct ckpt_socket *socket = turn_to(l, inodes, i);
+    bool is_new = socket && is_tcp(socket) && !tcp_end_of(l->c, socket->inode);
+    long result = is_new ? add_tcp_end(l->c, l->fd, socket->inode) : 0;
+    if (result < 0)
+      return result;
+  }
+  if (l->c->tcp_ends.count > known)
+    match_tcp_ends(l->c);
+  return 0;
+}
+
 static long find_peers(struct looking *l, const struct list *inodes) {
   for (size_t i = 0; i < l->c->descriptions.count; i++) {
     struct ckpt_socket *socket = turn_to(l, inodes, i);
-    if (!socket || (socket->domain != AF_UNIX && socket->type != SOCK_STREAM))
+    if (!socket || (socket->domain != AF_UNIX && !is_tcp(socket)))
       continue;
     long result = socket->domain == AF_UNIX ? find_unix_peer(l, socket, has_packets(l->c, i))
-                                            : find_tcp_peer(l, socket);
+                                            : find_tcp_peer(l, socket, is_here(l->c, i));
     if (result < 0)
       return result;
   }
@@ -198,11 +214,13 @@ long describe_sockets(struct looking *l, struct list *inodes) {
   l->peeked = arena_take(&l->c->arena, PEEK_MOST);
   long result = l->peeked ? peek_first(l, inodes) : -ENOMEM;
   if (result == 0)
+    result = add_tcp_ends(l, inodes);
+  if (result == 0)
     result = find_peers(l, inodes);
   for (size_t i = 0; i < l->c->descriptions.count && result == 0; i++) {
     const struct ckpt_socket *socket = turn_to(l, inodes, i);
-    if (socket && socket->domain != AF_UNIX && socket->type == SOCK_STREAM)
-      result = peek_tcp(l, socket, i, descriptor_of(inodes, socket->peer));
+    if (socket && is_tcp(socket) && is_here(l->c, i))
+      result = peek_tcp(l, socket, i);
   }
   return result;
 }

@@ -26,12 +26,12 @@ long describe_netlink(struct looking *l, struct ckpt_socket *socket, struct ckpt
 
 /* Once all descriptors are known: who is at the other end of l->fd. */
 long find_unix_peer(struct looking *l, struct ckpt_socket *socket, bool has_packets);
+/* `here`: no other process looks at what waits in it. */
+long find_tcp_peer(struct looking *l, struct ckpt_socket *socket, bool here);
 
-long find_tcp_peer(struct looking *l, struct ckpt_socket *socket);
-
-/* tcp.c: what waits in the TCP socket l->fd, into the blob. `other` is a descriptor of the other end, or -1.
- */
-long peek_tcp(struct looking *l, const struct ckpt_socket *socket, size_t description, int other);
+/* tcp.c: what waits in the TCP socket l->fd, into the blob, once all has been sent that the other end has
+ * written. */
+long peek_tcp(struct looking *l, const struct ckpt_socket *socket, size_t description);
 /* packets.c: what waits in the unix socket l->fd, into the blob. Descriptors in flight there may add
  * descriptions, so that pointers into their list do not last. */
 long peek_packets(struct looking *l, const struct ckpt_socket *socket, size_t description,

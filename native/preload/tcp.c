@@ -1,4 +1,4 @@
-/* TCP connections within the process: which two sockets are one, and what waits in them. */
+/* TCP connections within the job: what is on its way in them arrives, and what waits is read. */
 #include "tcp.h"
 
 #include <errno.h>
@@ -8,10 +8,12 @@
 #include <string.h>
 #include <sys/ioctl.h>
 #include <sys/socket.h>
+#include <time.h>
 
 #include "core/sys.h"
 #include "core/text.h"
 #include "sockets.h"
+#include "tcp_ends.h"
 
 enum { A_LOT = 1 << 30, LOOK = 64 << 10, WAIT_MS = 1000 };
 
@@ -44,10 +46,16 @@ static void push(int from) {
   sys(SYS_(setsockopt), from, IPPROTO_TCP, TCP_NODELAY, &before, sizeof before);
 }
 
+/* Has the program set the size of its buffer? */
+static bool is_size_set(const struct looking *l) {
+  enum { BUF_LOCK = 72, RECEIVE = 2 };
+  return get_number(l, BUF_LOCK) & RECEIVE;
+}
+
 /* The receiver has no room. SO_RCVLOWAT makes some, as if by itself, when the program has not set the size; a
  * look at what waits then tells the sender. */
 static void make_room(struct looking *l) {
-  int before = get_number(l, SO_RCVLOWAT), locked = get_number(l, 72 /* SO_BUF_LOCK */) & 2;
+  int before = get_number(l, SO_RCVLOWAT), locked = is_size_set(l);
   int size = get_number(l, SO_RCVBUF), from = get_number(l, SO_PEEK_OFF), seen;
   if (locked)
     set_number(l, SO_RCVBUF, A_LOT);
@@ -63,109 +71,53 @@ static void make_room(struct looking *l) {
     set_number(l, SO_RCVBUF, size / 2);
 }
 
-/* How many bytes have been sent and are not here. */
-static int64_t on_its_way(const struct looking *l, int from) {
-  struct tcp_info here, there;
-  if (tcp_ask(l->fd, &here) < 0 || tcp_ask(from, &there) < 0)
-    return -1;
-  return (int64_t)(there.tcpi_bytes_sent - there.tcpi_bytes_retrans - here.tcpi_bytes_received);
+/* How many bytes have been written to the other end and are not here. */
+static int64_t on_its_way(const struct looking *l, const struct tcp_end *from) {
+  struct tcp_info here;
+  return tcp_ask(l->fd, &here) < 0 ? 0 : (int64_t)(from->written - here.tcpi_bytes_received);
 }
 
-/* Another CPU may be about to bring it. */
-static void wait_for(const struct looking *l, int64_t bytes) {
+/* In the window that it has offered last, which only kernels since 6.2 tell; the program may have made its
+ * buffer smaller since. */
+static bool has_room(const struct looking *l, int64_t bytes) {
+  enum { WINDOW = 232 / 4 }; /* tcpi_rcv_wnd */
+  uint32_t info[WINDOW + 1] = {0};
+  socklen_t size = sizeof info;
+  return !is_size_set(l) && sys(SYS_(getsockopt), l->fd, IPPROTO_TCP, TCP_INFO, info, &size) == 0 &&
+         info[WINDOW] > bytes + count(l->fd, SIOCINQ);
+}
+
+/* Another CPU may be about to bring it, or another process to send it. What comes between the two looks makes
+ * the wait end early, not never. */
+static int64_t wait_for_more(const struct looking *l, const struct tcp_end *from) {
   struct pollfd poller = {.fd = l->fd, .events = POLLIN};
-  int before = get_number(l, SO_RCVLOWAT);
-  set_number(l, SO_RCVLOWAT, count(l->fd, SIOCINQ) + (int)bytes);
-  sys(SYS_(poll), &poller, 1, WAIT_MS);
+  int64_t left = ((int64_t)l->c->deadline_ns - (int64_t)now_ns(CLOCK_MONOTONIC)) / 1000000;
+  int before = get_number(l, SO_RCVLOWAT), here = count(l->fd, SIOCINQ);
+  int64_t missing = on_its_way(l, from);
+  if (missing <= 0)
+    return missing;
+  set_number(l, SO_RCVLOWAT, here + (int)missing);
+  sys(SYS_(poll), &poller, 1, left > WAIT_MS ? left : WAIT_MS);
   set_number(l, SO_RCVLOWAT, before);
+  return on_its_way(l, from);
 }
 
 /* What the other end has written and not yet sent cannot be read, but it can be made to arrive. */
-static long let_arrive(struct looking *l, int from) {
-  if (count(from, SIOCOUTQNSD) > 0)
-    push(from);
-  if (count(from, SIOCOUTQNSD) > 0)
+static long let_arrive(struct looking *l, const struct tcp_end *from) {
+  int64_t before = INT64_MAX, missing = on_its_way(l, from);
+  if (missing > 0 && !has_room(l, missing))
     make_room(l);
-  int64_t missing = on_its_way(l, from);
-  if (missing > 0 && count(from, SIOCOUTQNSD) == 0) {
-    wait_for(l, missing);
-    missing = on_its_way(l, from);
+  while (missing > 0 && missing < before) {
+    before = missing;
+    missing = wait_for_more(l, from);
   }
-  if (missing > 0 || count(from, SIOCOUTQNSD) > 0)
-    return refuse(l, "a TCP socket that the program has written more to than it takes");
-  return 0;
+  return missing > 0 ? refuse(l, "a TCP socket that the program has written more to than it takes") : 0;
 }
 
 /* ---- The other end ------------------------------------------------------------------------------------ */
 
-/* The same in both families: a socket of one may be connected to one of the other. */
-struct place {
-  uint8_t host[16];
-  uint8_t port[2];
-};
-
-static struct place place_of(const uint8_t *address) {
-  struct place place = {.host = {[10] = 0xff, [11] = 0xff}};
-  sa_family_t family;
-  memcpy(&family, address, sizeof family);
-  memcpy(place.port, address + offsetof(struct sockaddr_in, sin_port), sizeof place.port);
-  if (family == AF_INET)
-    memcpy(place.host + 12, address + offsetof(struct sockaddr_in, sin_addr), 4);
-  else
-    memcpy(place.host, address + offsetof(struct sockaddr_in6, sin6_addr), sizeof place.host);
-  return place;
-}
-
-static bool same_place(const uint8_t *a, const uint8_t *b) {
-  if (a[2] != b[2] || a[3] != b[3]) /* the ports, and most of all */
-    return false;
-  struct place here = place_of(a), there = place_of(b);
-  return memcmp(&here, &there, sizeof here) == 0;
-}
-
-static bool is_tcp_end(const struct ckpt_socket *socket) {
-  return socket->domain != AF_UNIX && socket->type == SOCK_STREAM && socket->peer_address_size &&
-         socket->address_size;
-}
-
-/* Where the program itself listens, at this address or at all of them. */
-static struct ckpt_socket *find_listener(const struct checkpoint *c, const uint8_t *address) {
-  static const uint8_t any[16], any_four[16] = {[10] = 0xff, [11] = 0xff};
-  struct ckpt_socket *sockets = c->sockets.entries;
-  struct place wanted = place_of(address);
-  for (size_t i = 0; i < c->sockets.count; i++) {
-    if (sockets[i].domain == AF_UNIX || !(sockets[i].flags & CKPT_SOCKET_LISTENS))
-      continue;
-    struct place place = place_of(sockets[i].address);
-    if (memcmp(place.port, wanted.port, sizeof place.port) == 0 &&
-        (memcmp(place.host, wanted.host, sizeof place.host) == 0 ||
-         memcmp(place.host, any, sizeof any) == 0 || memcmp(place.host, any_four, sizeof any_four) == 0))
-      return &sockets[i];
-  }
-  return NULL;
-}
-
-/* Whoever waits to be accepted has an other end that nobody has yet. In which order they wait the kernel does
- * not tell: it is taken to be that of the descriptors. */
-static bool find_turn(const struct checkpoint *c, struct ckpt_socket *socket) {
-  const struct ckpt_socket *sockets = c->sockets.entries;
-  const struct ckpt_socket *listener = find_listener(c, socket->peer_address);
-  uint32_t turn = 1;
-  if (!listener)
-    return false;
-  for (size_t i = 0; i < c->sockets.count; i++)
-    turn += sockets[i].flags & CKPT_SOCKET_WAITS && sockets[i].peer == listener->inode;
-  if (turn > listener->waiting)
-    return false;
-  socket->flags |= CKPT_SOCKET_WAITS;
-  socket->peer = listener->inode;
-  socket->turn = turn;
-  return true;
-}
-
-static bool is_local(const struct ckpt_socket *socket) {
-  struct place here = place_of(socket->address), there = place_of(socket->peer_address);
-  return is_tcp_end(socket) && memcmp(here.host, there.host, sizeof here.host) == 0;
+static bool is_local(const struct tcp_end *end) {
+  return end && memcmp(end->here.host, end->there.host, sizeof end->here.host) == 0;
 }
 
 /* The program may have closed the other end, and the rest of what that had written, with its end, has found
@@ -177,25 +129,22 @@ static void find_end(struct looking *l, struct ckpt_socket *socket) {
     socket->shutdown |= 1;
 }
 
-long find_tcp_peer(struct looking *l, struct ckpt_socket *socket) {
-  struct ckpt_socket *sockets = l->c->sockets.entries;
-  struct tcp_info info;
+long find_tcp_peer(struct looking *l, struct ckpt_socket *socket, bool here) {
+  const struct tcp_end *end = tcp_end_of(l->c, socket->inode);
   if (!(socket->flags & CKPT_SOCKET_CONNECTED) ||
       (socket->state == TCP_STATE_CONNECTING && socket->peer_address_size))
     return 0;
-  for (size_t i = 0; i < l->c->sockets.count && is_tcp_end(socket); i++)
-    if (&sockets[i] != socket && is_tcp_end(&sockets[i]) &&
-        same_place(sockets[i].address, socket->peer_address) &&
-        same_place(sockets[i].peer_address, socket->address)) {
-      socket->peer = sockets[i].inode;
-      return 0;
-    }
-  bool silent = tcp_ask(l->fd, &info) >= 0 && info.tcpi_bytes_received == 0;
-  if (is_tcp_end(socket) && silent && find_turn(l->c, socket)) {
-    bool sent = info.tcpi_bytes_sent || info.tcpi_notsent_bytes;
-    return sent ? refuse(l, "a TCP socket that waits to be accepted by the program, with data in it") : 0;
+  if (end && end->peer) {
+    socket->peer = end->peer;
+    socket->turn = end->turn;
+    socket->flags |= end->waits ? CKPT_SOCKET_WAITS : 0;
+    if (end->waits && end->written)
+      return refuse(l, "a TCP socket that waits to be accepted by the program, with data in it");
+    if (here && count(l->fd, SIOCOUTQNSD) > 0)
+      push(l->fd);
+    return 0;
   }
-  if (!(socket->shutdown & 1) && is_local(socket) && count(l->fd, SIOCINQ) > 0)
+  if (here && !(socket->shutdown & 1) && is_local(end) && count(l->fd, SIOCINQ) > 0)
     find_end(l, socket);
   /* What the other side has ended can come to its end; all else is torn. */
   if (!(socket->shutdown & 1))
@@ -222,12 +171,13 @@ static long peek_stream(struct looking *l, size_t description) {
   return result < 0 ? result : keep_packets(l->c, &packets, description);
 }
 
-long peek_tcp(struct looking *l, const struct ckpt_socket *socket, size_t description, int other) {
+long peek_tcp(struct looking *l, const struct ckpt_socket *socket, size_t description) {
+  const struct tcp_end *other = socket->peer ? tcp_end_of(l->c, socket->peer) : NULL;
   struct pollfd poller = {.fd = l->fd, .events = POLLPRI};
   if (!(socket->flags & CKPT_SOCKET_CONNECTED) || socket->flags & CKPT_SOCKET_WAITS)
     return 0;
-  if (other >= 0 && sys(SYS_(poll), &poller, 1, 0) == 1 && poller.revents & POLLPRI)
+  if (other && sys(SYS_(poll), &poller, 1, 0) == 1 && poller.revents & POLLPRI)
     return refuse(l, "a TCP socket with urgent data in it");
-  long result = other >= 0 ? let_arrive(l, other) : 0;
+  long result = other ? let_arrive(l, other) : 0;
   return result < 0 || count(l->fd, SIOCINQ) <= 0 ? result : peek_stream(l, description);
 }

@@ -115,7 +115,7 @@ static int connect_somehow(const struct ckpt_socket *server, const struct ckpt_s
 /* Is it the accepted one? All of those share the port of what listened. */
 static bool shares_port(const struct image *image, const struct ckpt_socket *socket) {
   for (uint32_t i = 0; i < image->sockets_count; i++)
-    if (&image->sockets[i] != socket && image->sockets[i].type == SOCK_STREAM &&
+    if (image->sockets[i].inode != socket->inode && image->sockets[i].type == SOCK_STREAM &&
         image->sockets[i].domain != AF_UNIX &&
         memcmp(image->sockets[i].address + 2, socket->address + 2, 2) == 0)
       return true;
