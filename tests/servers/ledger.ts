@@ -73,6 +73,7 @@ export class Ledger {
           `checkpoint, and ${this.#ceiling} sent when it was made`,
       );
     }
+    this.fresh = 0;
     this.#after =
       this.#floor =
       this.#ceiling =
