@@ -29,6 +29,20 @@ roundtrips([
   },
 ]);
 
+for (const as of everyone) {
+  Deno.test(`restart() brings back what a server and its workers share when a shell has started them, as ${as}`, async () => {
+    await using dir = await TempDir.make();
+    const script = `${built("tests/tree_workers")} 3 8; exit $?`;
+    await using first = Target.launch(["sh", "-c", script], { dir: dir.join("ckpt"), as });
+    await first.waitFor("READY\n");
+    const image = await first.checkpoint();
+    await first.kill();
+    await using again = Target.restart(image, { as });
+    await again.send("go\n");
+    await again.succeed();
+  });
+}
+
 async function workers(dir: TempDir, as: "self" | "user"): Promise<Image> {
   await using target = Target.launch([built("tests/tree_workers"), "10", "24"], {
     dir: dir.join("ckpt"),

@@ -29,9 +29,17 @@ static bool has_heirs(const struct child *child) {
   return false;
 }
 
+/* The leader may have none where a descendant has: what a shell starts shares nothing with the shell. */
+static bool has_heirs_at_all(const struct job *job) {
+  for (uint32_t i = 1; i < job->count; i++)
+    if (job->images[i].inherited_count)
+      return true;
+  return false;
+}
+
 int nest_place(struct job *job) {
   struct ckpt_range room;
-  if (!has_heirs(&job->children[0]))
+  if (!has_heirs_at_all(job))
     return 0;
   if (holes_find_largest(job->images, job->count, &room) < 0)
     return -1;
