@@ -20,6 +20,11 @@ roundtrips([
     program: "tree_pipe",
   },
   {
+    does:
+      "brings back sockets that are a process's standard input and output, and lead to its parent",
+    program: "tree_started_with",
+  },
+  {
     does: "brings back locks that one process holds and another waits for",
     program: "tree_locks",
     endsForGood: true,

@@ -32,6 +32,7 @@ struct inode {
 long refuse(struct looking *l, const char *what);
 /* Does it lead to something that was never the job's? 0, 1 and 2, and what the program was started with. */
 bool leads_outside(const struct looking *l);
+bool is_the_jobs(const struct looking *l);
 bool was_there(int fd, uint64_t dev, uint64_t ino);
 /* Has libckpt opened it for this checkpoint? */
 bool is_own_descriptor(const struct checkpoint *c, int fd);

@@ -37,6 +37,19 @@ bool leads_outside(const struct looking *l) {
   return was_there(l->fd, l->st.st_dev, l->st.st_ino);
 }
 
+/* What a descendant was started with is often the job's own. Of sockets, the leader tells: what it has not,
+ * or has made itself, is the job's. */
+bool is_the_jobs(const struct looking *l) {
+  const struct open_file *files = l->c->open_files.entries;
+  uint32_t id = shared_id(l->c, l->fd);
+  if (!leads_outside(l))
+    return true;
+  for (size_t i = 0; id && i < l->c->open_files.count; i++)
+    if (files[i].id == id && files[i].process == 0 && files[i].outside)
+      return false;
+  return l->c->order->process != 0;
+}
+
 bool is_own_descriptor(const struct checkpoint *c, int fd) {
   return fd == c->requester || fd == c->mem || (c->job && job_has_descriptor(c, fd));
 }

@@ -120,7 +120,7 @@ long describe_socket(struct looking *l, struct ckpt_description *d) {
       .protocol = get_number(l, SO_PROTOCOL),
       .inode = l->st.st_ino,
   };
-  if (leads_outside(l))
+  if (!is_the_jobs(l) && !(socket.domain == AF_UNIX && job_has_other_end(l, &socket)))
     return describe_outside(l, d);
   if (socket.domain == AF_UNIX)
     return describe_unix(l, &socket, d);

@@ -20,6 +20,7 @@ long add_memberships(struct looking *l, uint32_t index); /* multicast.c */
 struct ckpt_socket *socket_by_inode(const struct checkpoint *c, uint64_t inode);
 
 /* Each family: what can be told about l->fd alone. */
+bool job_has_other_end(const struct looking *l, const struct ckpt_socket *socket); /* of a unix socket */
 long describe_unix(struct looking *l, struct ckpt_socket *socket, struct ckpt_description *d);
 long describe_inet(struct looking *l, struct ckpt_socket *socket, struct ckpt_description *d);
 long describe_netlink(struct looking *l, struct ckpt_socket *socket, struct ckpt_description *d);

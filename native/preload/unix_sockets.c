@@ -57,6 +57,11 @@ static void take_facts(struct looking *l, struct ckpt_socket *socket, const stru
     socket->flags |= CKPT_SOCKET_RESET;
 }
 
+bool job_has_other_end(const struct looking *l, const struct ckpt_socket *socket) {
+  struct unix_facts facts;
+  return unix_diag(socket->inode, &facts) == 0 && facts.peer && another_has(l->c, l->fd, facts.peer);
+}
+
 long describe_unix(struct looking *l, struct ckpt_socket *socket, struct ckpt_description *d) {
   struct unix_facts facts;
   long result = unix_diag(socket->inode, &facts);
