@@ -17,6 +17,7 @@ import { installMissing, missingOf } from "./programs_install.ts";
 import { makeInputs, type Prepared, sh } from "./programs_prepare.ts";
 import { servers, tryServer } from "./programs_servers.ts";
 import { threadedWorkloads } from "./programs_threads.ts";
+import { moreTreeWorkloads } from "./programs_trees_more.ts";
 import { treeWorkloads } from "./programs_trees_table.ts";
 
 const ORDINARY_ID = 1000;
@@ -138,7 +139,13 @@ async function tryWorkload(
 /** All programs in a fixed order, so that each has its own random moments for a seed. */
 const rows: { program: Prepared; run: (work: string, random: () => number) => Promise<string> }[] =
   [
-    ...[...workloads, ...threadedWorkloads, ...fileWorkloads, ...treeWorkloads].map((workload) => ({
+    ...[
+      ...workloads,
+      ...threadedWorkloads,
+      ...fileWorkloads,
+      ...treeWorkloads,
+      ...moreTreeWorkloads,
+    ].map((workload) => ({
       program: workload,
       run: (work: string, random: () => number) => tryWorkload(workload, work, random),
     })),
