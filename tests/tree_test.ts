@@ -37,6 +37,12 @@ roundtrips([
     does: "brings back TCP connections between processes, with what waits in them",
     program: "tree_tcp",
   },
+  {
+    does:
+      "brings back connections of unix sockets between processes, also those that wait to be accepted",
+    program: "tree_unix",
+    endsForGood: true,
+  },
 ]);
 
 /** Has a job that it has stopped by SIGTSTP, as ^Z does, and takes it to the foreground after "go". */

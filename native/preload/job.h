@@ -17,15 +17,16 @@
 /* One descriptor of one process, or one shared mapping: from these all members learn what is shared. */
 struct open_file {
   uint64_t dev, ino;
-  uint32_t process;  /* the leader is 0 */
-  int32_t fd;        /* -1: a mapping */
-  uint32_t flags;    /* O_*; of a mapping PROT_* */
-  uint32_t id;       /* the same for all that refer to one open file description; 0: only one process does */
-  bool outside;      /* 0, 1, 2, or there when the program was started */
-  bool nameless;     /* no directory has it */
-  bool tcp;          /* a TCP socket */
-  bool master;       /* of a pseudoterminal */
-  uint32_t terminal; /* device of the pseudoterminal that it is a side of, or 0 */
+  uint32_t process;   /* the leader is 0 */
+  int32_t fd;         /* -1: a mapping */
+  uint32_t flags;     /* O_*; of a mapping PROT_* */
+  uint32_t id;        /* the same for all that refer to one open file description; 0: only one process does */
+  bool outside;       /* 0, 1, 2, or there when the program was started */
+  bool nameless;      /* no directory has it */
+  bool tcp;           /* a TCP socket */
+  bool unix_listener; /* a unix socket that listens */
+  bool master;        /* of a pseudoterminal */
+  uint32_t terminal;  /* device of the pseudoterminal that it is a side of, or 0 */
   uint64_t start, end; /* of a mapping: in the file */
 };
 

@@ -17,13 +17,17 @@
 
 enum { KCMP_FILE = 0 };
 
+static int option_of(int fd, int name) {
+  int value = -1;
+  socklen_t size = sizeof value;
+  sys(SYS_(getsockopt), fd, SOL_SOCKET, name, &value, &size);
+  return value;
+}
+
 static long add_own(struct checkpoint *c, int fd) {
   struct stat st;
   long flags = sys(SYS_(fcntl), fd, F_GETFL), result = sys(SYS_(fstat), fd, &st);
-  int protocol = 0;
-  socklen_t size = sizeof protocol;
-  if (result == 0 && S_ISSOCK(st.st_mode))
-    sys(SYS_(getsockopt), fd, SOL_SOCKET, SO_PROTOCOL, &protocol, &size);
+  bool socket = result == 0 && S_ISSOCK(st.st_mode);
   struct open_file *entry =
       flags < 0 || result < 0 ? NULL : list_add(&c->arena, &c->open_files, sizeof *entry);
   if (!entry)
@@ -39,7 +43,8 @@ static long add_own(struct checkpoint *c, int fd) {
       .flags = (uint32_t)flags,
       .outside = was_there(fd, st.st_dev, st.st_ino),
       .nameless = st.st_nlink == 0,
-      .tcp = protocol == IPPROTO_TCP,
+      .tcp = socket && option_of(fd, SO_PROTOCOL) == IPPROTO_TCP,
+      .unix_listener = socket && option_of(fd, SO_ACCEPTCONN) == 1 && option_of(fd, SO_DOMAIN) == AF_UNIX,
   };
   return 0;
 }

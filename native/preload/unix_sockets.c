@@ -74,22 +74,33 @@ long describe_unix(struct looking *l, struct ckpt_socket *socket, struct ckpt_de
 
 /* ---- The other end ------------------------------------------------------------------------------------ */
 
-/* Whoever waits to be accepted has an other end that nobody has yet. */
+/* Does it wait to be accepted by the socket with this inode? */
+static bool waits_at(struct ckpt_socket *socket, uint64_t inode) {
+  struct unix_facts facts;
+  if (unix_diag(inode, &facts) < 0)
+    return false;
+  for (uint32_t turn = 0; turn < facts.clients_count; turn++) {
+    if (facts.clients[turn] != socket->inode)
+      continue;
+    socket->flags |= CKPT_SOCKET_WAITS;
+    socket->peer = inode;
+    socket->turn = turn + 1;
+    return true;
+  }
+  return false;
+}
+
+/* Whoever waits to be accepted has an other end that nobody has yet; what listens may be another process's.
+ */
 static bool find_turn(const struct checkpoint *c, struct ckpt_socket *socket) {
   const struct ckpt_socket *sockets = c->sockets.entries;
-  struct unix_facts facts;
-  for (size_t i = 0; i < c->sockets.count; i++) {
-    if (sockets[i].domain != AF_UNIX || sockets[i].waiting == 0 || unix_diag(sockets[i].inode, &facts) < 0)
-      continue;
-    for (uint32_t turn = 0; turn < facts.clients_count; turn++) {
-      if (facts.clients[turn] != socket->inode)
-        continue;
-      socket->flags |= CKPT_SOCKET_WAITS;
-      socket->peer = sockets[i].inode;
-      socket->turn = turn + 1;
+  const struct open_file *files = c->open_files.entries;
+  for (size_t i = 0; i < c->sockets.count; i++)
+    if (sockets[i].domain == AF_UNIX && sockets[i].waiting && waits_at(socket, sockets[i].inode))
       return true;
-    }
-  }
+  for (size_t i = 0; i < c->open_files.count; i++)
+    if (files[i].unix_listener && files[i].process != c->order->process && waits_at(socket, files[i].ino))
+      return true;
   return false;
 }
 

@@ -32,8 +32,11 @@ void socket_set_options(const struct child *child, const struct ckpt_description
 /* The description of the socket with this inode, or the number of descriptions. */
 uint32_t socket_find(const struct image *image, uint64_t inode);
 /* Fills all sockets, and makes them what they were, once all descriptions are there: 0 or -1. */
-int sockets_finish(const struct child *child);
+int sockets_finish(struct child *child);
 
+/* Takes a step in the program's working directory, where there are sockets: names of unix sockets may be
+ * relative to it, restart's own paths to another. */
+int unix_in_cwd(struct child *child, int (*step)(struct child *));
 /* Makes all unix sockets, in an order of their own: 0 or -1. */
 int unix_make_all(struct child *child);
 /* Is it made as one of a pair? A datagram socket may also be connected to a name. */

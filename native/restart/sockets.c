@@ -252,7 +252,7 @@ static int finish_unix(const struct child *child, uint32_t index) {
   return 0;
 }
 
-int sockets_finish(const struct child *child) {
+static int finish_all(struct child *child) {
   const struct image *image = child->image;
   for (uint32_t i = 0; i < image->descriptions_count; i++)
     if (is_socket(image, i) && fill(child, i) < 0)
@@ -263,4 +263,8 @@ int sockets_finish(const struct child *child) {
                                                               : tcp_finish(child, i)) < 0)
       return -1;
   return 0;
+}
+
+int sockets_finish(struct child *child) {
+  return unix_in_cwd(child, finish_all);
 }
