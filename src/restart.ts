@@ -54,6 +54,13 @@ export interface RestartOptions extends KeepOptions {
    * the file `output` of the job's directory when that is a terminal.
    */
   detach?: boolean;
+  /**
+   * Whether a terminal is made for a program that had one: what it shows there goes to `stdout`, what is typed comes
+   * from `stdin`.
+   */
+  pty?: boolean;
+  /** Whether the program has no terminal from now on: what led to one is /dev/null, or hung up. */
+  noTty?: boolean;
   /** Whether an image of another user is taken. */
   anyOwner?: boolean;
   /** Whether an image of a machine with another processor is taken. */
@@ -70,7 +77,8 @@ export interface RestartOptions extends KeepOptions {
  * @param image An image, or the path of one: its directory, a job's directory (its newest whole image), or a
  * core file.
  * @throws {RestartError} when that is not possible: nothing was changed.
- * @throws {TypeError} when what has moved is no absolute path, or a descriptor no number.
+ * @throws {TypeError} when what has moved is no absolute path, a descriptor no number, or options do not go
+ * together.
  *
  * @example Two programs out of one
  * ```ts
@@ -101,7 +109,13 @@ export async function restart(image: Image | string, options: RestartOptions = {
   }
 }
 
-function checkDetach({ detach, every, keep, stdin, stdout, stderr }: RestartOptions): void {
+function checkDetach(options: RestartOptions): void {
+  const { detach, every, keep, stdin, stdout, stderr, pty, noTty } = options;
+  if (pty && (noTty || detach)) {
+    throw new TypeError(
+      `A terminal is not made for a program that ${detach ? "is detached" : "has none"}`,
+    );
+  }
   if (!detach) return;
   if ([stdin, stdout, stderr].includes("piped")) {
     throw new TypeError("A detached program has no piped streams");
@@ -196,6 +210,8 @@ function flags(options: RestartOptions): string[] {
   if (options.cwd !== undefined) flags.push(`--chdir=${options.cwd}`);
   for (const [fd, path] of Object.entries(options.fds ?? {})) flags.push(`--fd=${fd}=${path}`);
   if (options.detach) flags.push("--detach");
+  if (options.pty) flags.push("--pty");
+  if (options.noTty) flags.push("--no-tty");
   if (options.anyOwner) flags.push("--any-owner");
   if (options.ignoreCpu) flags.push("--ignore-cpu");
   return flags;

@@ -144,13 +144,15 @@ static void check_terminal(const struct image *image) {
     if (fd >= 0)
       close(fd);
     else if (!isatty(0) && !isatty(1) && !isatty(2))
-      say_problem("the program had the terminal %s open: restart it on a terminal",
-                  image_string(image, image->descriptions[i].name));
+      say_problem(
+          "the program had the terminal %s open, and there is none here: --pty makes one for it, with "
+          "--no-tty it finds that it has hung up",
+          image_string(image, image->descriptions[i].name));
     return;
   }
 }
 
-void check_surroundings(const struct image *image) {
+void check_surroundings(const struct image *image, const struct options *options) {
   char root[PATH_MAX];
   const char *wanted = image_string(image, image->process.root);
   const char *cwd = image_string(image, image->process.cwd);
@@ -163,7 +165,8 @@ void check_surroundings(const struct image *image) {
     say_problem("its working directory %s: %s", cwd, strerror(errno));
   else if (!S_ISDIR(st.st_mode))
     say_problem("its working directory %s is no directory any more", cwd);
-  check_terminal(image);
+  if (!options->pty && !options->no_tty)
+    check_terminal(image);
 }
 
 void check_alive(const struct image *image, const struct place *place, const struct options *options) {

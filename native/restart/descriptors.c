@@ -15,6 +15,7 @@
 #include "job.h"
 #include "merge.h"
 #include "ptys.h"
+#include "relay.h"
 #include "say.h"
 
 enum { INHERITED_MOST = 1024 };
@@ -176,6 +177,8 @@ static int make_file(struct child *child, const struct ckpt_description *d) {
 
 static int make_terminal(const struct child *child, const struct ckpt_description *d) {
   int flags = (int)(d->flags & (O_ACCMODE | O_NONBLOCK | O_APPEND));
+  if (child->options->no_tty)
+    return descriptor_lift(child, relay_hung_up(flags), "a terminal that has hung up");
   int fd = open("/dev/tty", flags | O_NOCTTY | O_CLOEXEC);
   for (int i = 0; fd < 0 && i <= 2; i++) {
     if (kept[i] < 0 || !isatty(kept[i]))

@@ -122,6 +122,19 @@ static int make_group(const struct child *child, pid_t group) {
                                   process_of(child)->pid, strerror(-error));
 }
 
+/* One that has ended leads its group until its parent has waited for it. */
+static bool leads_ended(const struct ckpt_child *ended) {
+  return ended->pgid == ended->pid;
+}
+
+static bool has_ended_leader(const struct job *job, pid_t group) {
+  for (uint32_t i = 0; i < job->count; i++)
+    for (uint32_t j = 0; j < job->images[i].children_count; j++)
+      if (job->images[i].children[j].pid == group && leads_ended(&job->images[i].children[j]))
+        return true;
+  return false;
+}
+
 static bool is_first_of_group(const struct child *child) {
   for (const struct child *other = child->job->children; other < child; other++)
     if (process_of(other)->pgid == process_of(child)->pgid)
@@ -139,7 +152,8 @@ static int make_own_group(const struct child *child) {
     return setpgid(0, 0) == 0 ? 0
                               : say_problem("cannot make process %d the leader of a process group: %s",
                                             p->pid, strerror(errno));
-  return has_no_leader(child->job, p->pgid, root->pgid) && is_first_of_group(child)
+  return has_no_leader(child->job, p->pgid, root->pgid) && !has_ended_leader(child->job, p->pgid) &&
+                 is_first_of_group(child)
              ? make_group(child, p->pgid)
              : 0;
 }
@@ -177,10 +191,13 @@ __attribute__((noreturn)) static void end_as(const struct ckpt_child *child) {
   _exit(WEXITSTATUS(status));
 }
 
-static int bear_ended(const struct child *parent) {
+/* Those that lead a group, or the others: they join theirs. */
+static int bear_ended(const struct child *parent, bool leaders) {
   const struct image *image = parent->image;
   for (uint32_t i = 0; i < image->children_count; i++) {
     siginfo_t info;
+    if (leads_ended(&image->children[i]) != leaders)
+      continue;
     pid_t pid = clone_as(parent->options->pids == PID_NEW ? 0 : image->children[i].pid, 0);
     if (pid < 0)
       return say_problem("cannot make process %d, which had ended: %s", image->children[i].pid,
@@ -219,12 +236,13 @@ int family_grow(const struct job *job, struct child *child) {
     return say_problem("cannot make process %d the leader of a session: %s", p->pid, strerror(errno));
   if (leads_session(child) && ptys_take_controlling(child) < 0)
     return -1;
-  if (bear_children(child, false) < 0 || ptys_leave_controlling(child) < 0 || make_own_group(child) < 0)
+  if (bear_children(child, false) < 0 || ptys_leave_controlling(child) < 0 || bear_ended(child, true) < 0 ||
+      make_own_group(child) < 0)
     return -1;
   close_other_reports(child);
   if (job->count > 1)
     wait_for_all(child);
-  if (join_group(child) < 0 || bear_ended(child) < 0)
+  if (join_group(child) < 0 || bear_ended(child, false) < 0)
     return -1;
   if (leads_session(child))
     ptys_set_foreground(child);

@@ -24,6 +24,7 @@
 #include "options.h"
 #include "pids.h"
 #include "redirect.h"
+#include "relay.h"
 #include "restorer/plan.h"
 #include "running.h"
 #include "say.h"
@@ -97,7 +98,7 @@ static bool checks_pass(struct restart *r) {
     check_owner(image, &r->place, &r->options);
     check_machine(image, &r->options);
     check_rights(image);
-    check_surroundings(image);
+    check_surroundings(image, &r->options);
     check_unix_names(image);
     check_connections(image, &r->options);
     check_alive(image, &r->place, &r->options);
@@ -117,8 +118,8 @@ static void choose_group(struct restart *r) {
   int terminal = open("/dev/tty", O_RDWR | O_NOCTTY | O_CLOEXEC);
   if (terminal >= 0)
     close(terminal);
-  bool controls = terminal_controls(&r->job.images[0]);
-  r->leads_session = p->sid == p->pid && !controls;
+  bool controls = !r->options.no_tty && terminal_controls(&r->job.images[0]);
+  r->leads_session = r->options.no_tty || (p->sid == p->pid && !controls);
   r->lends = p->pgid == p->pid && controls && terminal_is_ours();
   r->leads_group = p->pgid == p->pid && !r->leads_session && (terminal < 0 || r->lends);
   r->shares_group = !r->leads_session && !r->leads_group;
@@ -126,6 +127,11 @@ static void choose_group(struct restart *r) {
 
 __attribute__((noreturn)) static void be_root(struct restart *r) {
   detach_streams();
+  if (relay_streams(&r->job, &r->options) < 0) {
+    say_through(r->job.children[0].report_fd);
+    say_send_problems();
+    _exit(1);
+  }
   for (uint32_t i = 0; i < r->job.count; i++) {
     close(r->following.sockets[i]);
     r->job.children[i].options = &r->options;
@@ -183,7 +189,8 @@ static int commit(struct restart *r) {
   int error = running_boot_id(r->running.boot_id) < 0 ? -ENOENT : running_write(r->place.job, &r->running);
   if (error < 0)
     say_warning("cannot note in %s that the program runs: %s", r->place.job, strerror(-error));
-  terminal_set(&r->job, &r->terminal);
+  if (!r->options.no_tty)
+    terminal_set(&r->job, &r->terminal);
   return 0;
 }
 
@@ -275,5 +282,8 @@ int main(int argc, char **argv) {
     return fail();
   if (r.options.check)
     return check_image(&r);
-  return checks_pass(&r) ? run(&r) : fail();
+  if (!checks_pass(&r) || (r.options.pty && relay_begin(&r.job) < 0))
+    return fail();
+  relay_warn(&r.job, &r.options);
+  return run(&r);
 }

@@ -36,6 +36,10 @@ static const char help[] =
     "  --fd=N=PATH       its descriptor N leads to PATH, opened as a shell would: < what it read, > what it\n"
     "                    wrote, >> what it appended to, <> what it did both with; N=inherit: to restart's "
     "own N\n"
+    "  --pty             makes a terminal for a program that had one, and relays between it and restart's "
+    "own\n"
+    "                    input and output\n"
+    "  --no-tty          the program has no terminal from now on: what led to one is /dev/null, or hung up\n"
     "  --detach          returns once the program runs, and says its process id; what the program prints, "
     "and\n"
     "                    would have printed to a terminal, goes to the file output beside its images\n"
@@ -56,6 +60,8 @@ enum {
   CHDIR,
   FD,
   DETACH,
+  PTY,
+  NO_TTY,
   CHECK,
   ANY_OWNER,
   IGNORE_CPU,
@@ -75,6 +81,8 @@ static const struct option long_options[] = {
     {"chdir", required_argument, 0, CHDIR},
     {"fd", required_argument, 0, FD},
     {"detach", no_argument, 0, DETACH},
+    {"pty", no_argument, 0, PTY},
+    {"no-tty", no_argument, 0, NO_TTY},
     {"check", no_argument, 0, CHECK},
     {"any-owner", no_argument, 0, ANY_OWNER},
     {"ignore-cpu", no_argument, 0, IGNORE_CPU},
@@ -159,6 +167,12 @@ static int take(int option, const char *value, struct options *options) {
     if (!parse_cookie(value, &options->control))
       return usage("not a cookie: ", value, "--control takes 16 hexadecimal digits");
     return -1;
+  case PTY:
+    options->pty = true;
+    return -1;
+  case NO_TTY:
+    options->no_tty = true;
+    return -1;
   case DETACH:
     options->detach = true;
     return -1;
@@ -197,6 +211,8 @@ int options_parse(int argc, char **argv, struct options *options) {
     return usage("no image given", "", "name an image or a job directory, such as ckpt/count-4711");
   if (optind + 1 < argc)
     return usage("more than one image: ", argv[optind + 1], "name one, after the options");
+  if (options->pty && (options->no_tty || options->detach))
+    return usage("--pty does not go with ", options->no_tty ? "--no-tty" : "--detach", "choose one of them");
   options->image = argv[optind];
   return -1;
 }

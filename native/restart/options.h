@@ -24,6 +24,8 @@ struct options {
   struct redirects redirects;
   bool check;
   bool detach;
+  bool pty;    /* makes a terminal for the program */
+  bool no_tty; /* lets it have none */
   bool any_owner;
   bool ignore_cpu;
   bool has_control;

@@ -55,6 +55,8 @@ const TEXTS: Record<string, string[]> = {
     KEEP,
     "  --detach     return once it runs, and say its process id; what it prints to a terminal goes to",
     "               the file output beside its images (ckpt wait NAME waits for its end)",
+    "  --pty        make a terminal for a program that had one, between input and output",
+    "  --no-tty     let it have none: what led to one is /dev/null, or hung up",
     "  --any-owner  take an image that belongs to another user",
     "  --ignore-cpu take an image of a machine with another processor",
     "  --quiet      no warnings",

@@ -9,7 +9,7 @@ import { SignalPasser } from "./pass.ts";
 /** `ckpt restart` */
 export async function restartCommand(args: string[]): Promise<number> {
   const parsed = readArguments(args, {
-    flags: ["any-owner", "ignore-cpu", "quiet", "detach"],
+    flags: ["any-owner", "ignore-cpu", "quiet", "detach", "pty", "no-tty"],
     values: ["name", "dir", "pid", "files", "clocks", "tcp", "chdir", "every", "keep"],
     lists: ["map", "fd"],
     operands: [0, 1],
@@ -28,11 +28,16 @@ export async function restartCommand(args: string[]): Promise<number> {
       readPairs(parsed, { name: "fd", form: "N=PATH or N=inherit", left: /^\d{1,7}$/ }),
     ),
     detach: parsed.flag("detach"),
+    pty: parsed.flag("pty"),
+    noTty: parsed.flag("no-tty"),
     anyOwner: parsed.flag("any-owner"),
     ignoreCpu: parsed.flag("ignore-cpu"),
     quiet: parsed.flag("quiet"),
     ...readKeep(parsed),
   };
+  if (options.pty && (options.noTty || options.detach)) {
+    throw new UsageError(`--pty and ${options.noTty ? "--no-tty" : "--detach"} do not go together`);
+  }
   const [what] = parsed.operands;
   const dir = parsed.value("dir");
   const path = what === undefined ? await newestImage(dir) : await findImage(what, dir);
