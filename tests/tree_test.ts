@@ -1,9 +1,9 @@
-import { assertEquals } from "@std/assert";
-import { launch } from "../mod.ts";
-import { stateOf } from "./process.ts";
+import { assertEquals, assertMatch, assertRejects } from "@std/assert";
+import { CheckpointError, launch } from "../mod.ts";
+import { descendants, stateOf } from "./process.ts";
 import { roundtrips } from "./roundtrip.ts";
-import { eventually, TempDir } from "./support.ts";
-import { everyone, Target } from "./target.ts";
+import { eventually, run, TempDir, testUnless } from "./support.ts";
+import { everyone, imagesOf, Target, userObstacle } from "./target.ts";
 
 roundtrips([
   {
@@ -45,9 +45,12 @@ roundtrips([
   },
 ]);
 
-/** Has a job that it has stopped by SIGTSTP, as ^Z does, and takes it to the foreground after "go". */
+/**
+ * Has a job that it has stopped by SIGTSTP, as ^Z does, and takes it to the foreground after "go". The job starts nothing:
+ * a shell whose child is stopped between vfork and exec does not stop itself.
+ */
 const JOBS = `set -m
-sh -c 'while [ ! -e done ]; do echo turn >> turns; sleep 0.01; done; exit 7' &
+sh -c 'while [ ! -e done ]; do echo turn >> turns; done; exit 7' &
 until [ -s turns ]; do sleep 0.01; done
 kill -TSTP %1
 until jobs > list && grep -q -E 'Stopped|Suspended' list; do sleep 0.01; done
@@ -79,6 +82,68 @@ for (const as of everyone) {
     await last.succeed();
   });
 }
+
+function commandOf(pid: number): string | undefined {
+  try {
+    return Deno.readTextFileSync(`/proc/${pid}/comm`).trim();
+  } catch {
+    return undefined; // it has ended
+  }
+}
+
+/** Children that libckpt does not get into, and what is said of them. */
+const without: [what: string, make: (dir: TempDir) => Promise<string>, words: RegExp][] = [
+  ["a static program", async (dir) => {
+    await Deno.writeTextFile(dir.join("a.c"), "#include <unistd.h>\nint main(void){pause();}\n");
+    const made = await run(["gcc", "-static", "-o", dir.join("alone"), dir.join("a.c")]);
+    assertEquals(made.code, 0, made.stderr);
+    return "./alone";
+  }, /process \d+ \("alone"\) is statically linked/],
+  [
+    "a program without its environment",
+    () => Promise.resolve("env -i sleep 60"),
+    /process \d+ \("sleep"\) does not run under libckpt: LD_PRELOAD was taken from it/,
+  ],
+];
+
+for (const [what, make, words] of without) {
+  Deno.test(`checkpoint() names ${what} among the descendants, and writes nothing`, async () => {
+    await using dir = await TempDir.make();
+    const command = await make(dir);
+    const script = `${command} & echo READY; wait`;
+    await using job = await launch(["sh", "-c", script], {
+      dir: dir.join("ckpt"),
+      cwd: dir.path,
+      stdout: "null",
+    });
+    const child = command.split(/[ /]/).find((word) => /alone|sleep/.test(word))!;
+    await eventually("it runs", () => descendants(job.pid).some((pid) => commandOf(pid) === child));
+    const error = await assertRejects(() => job.checkpoint(), CheckpointError);
+    assertMatch(error.message, words);
+    assertEquals(imagesOf(job.dir), []);
+    await job.kill();
+  });
+}
+
+testUnless(
+  userObstacle,
+  "checkpoint() names a set-uid program among the descendants, and writes nothing",
+  async () => {
+    await using dir = await TempDir.make();
+    await Deno.copyFile("/bin/sleep", dir.join("risen"));
+    await Deno.chmod(dir.join("risen"), 0o4755);
+    await using target = Target.launch(["sh", "-c", "./risen 60 & echo READY; wait"], {
+      dir: dir.join("ckpt"),
+      cwd: dir.path,
+      as: "user",
+    });
+    const risen = () => descendants(target.pid).find((pid) => commandOf(pid) === "risen");
+    await eventually("it runs", () => risen() !== undefined);
+    Deno.kill(target.pid, "SIGUSR2");
+    await target.waitForError(/process \d+ \("risen"\) runs with the rights of another user/);
+    assertEquals(imagesOf(target.job), []);
+  },
+);
 
 Deno.test("Job.kill() ends a program with all of its descendants", async () => {
   await using dir = await TempDir.make();

@@ -3,6 +3,7 @@
  * A process that is about to exec must not be sent the control signal: the new program has no handler yet and
  * would die of it. So it is held by ptrace, which it cannot notice, while it is looked at and the signal is
  * queued: the signal is the first thing that it meets when it goes on. */
+#include <elf.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <linux/ptrace.h>
@@ -121,8 +122,6 @@ long job_add_children(struct checkpoint *c, int32_t pid) {
 
 /* ---- Asking ------------------------------------------------------------------------------------------- */
 
-enum readiness { READY, NOT_YET, NEVER };
-
 static bool handles_control_signal(int32_t pid) {
   char status[4096];
   uint64_t caught = 0;
@@ -130,22 +129,78 @@ static bool handles_control_signal(int32_t pid) {
          (caught >> (CKPT_CONTROL_SIGNAL - 1) & 1);
 }
 
-/* One that was started with libckpt may not have come to load it; and one that ends or begins another program
- * has no environment for a moment. */
-static bool will_load(struct checkpoint *c, int32_t pid) {
-  long n = read_of(pid, "environ", c->scratch, SCRATCH);
-  if (n <= 0)
-    return n != -EACCES;
-  for (long at = 0; at < n; at += (long)strlen(c->scratch + at) + 1)
-    if (text_starts(c->scratch + at, "LD_PRELOAD="))
-      return true;
-  return false;
+/* The dynamic loader itself may have been started with a program as its argument. */
+static bool is_loader(int32_t pid) {
+  char path[64], target[PROC_PATH_MAX];
+  struct text text = text_in(path, sizeof path);
+  text_format(&text, "/proc/%d/exe", (int64_t)pid);
+  long n = sys(SYS_(readlinkat), AT_FDCWD, path, target, sizeof target - 1);
+  target[n > 0 ? n : 0] = 0;
+  return text_starts(text_base(target), "ld-");
 }
 
-static enum readiness readiness(struct checkpoint *c, int32_t pid) {
-  if (handles_control_signal(pid))
-    return READY;
-  return will_load(c, pid) ? NOT_YET : NEVER;
+/* A program that names no dynamic loader preloads nothing. */
+static bool is_static(int32_t pid) {
+  enum { MOST = 64 };
+  struct {
+    Elf64_Ehdr elf;
+    Elf64_Phdr headers[MOST];
+  } file;
+  char path[64];
+  struct text text = text_in(path, sizeof path);
+  text_format(&text, "/proc/%d/exe", (int64_t)pid);
+  long fd = sys(SYS_(openat), AT_FDCWD, path, O_RDONLY | O_CLOEXEC);
+  if (fd < 0)
+    return false;
+  bool whole = sys_pread_full((int)fd, &file.elf, sizeof file.elf, 0) == sizeof file.elf &&
+               memcmp(file.elf.e_ident, ELFMAG, SELFMAG) == 0 && file.elf.e_ident[EI_CLASS] == ELFCLASS64 &&
+               file.elf.e_phentsize == sizeof *file.headers && file.elf.e_phnum <= MOST;
+  long size = whole ? (long)(file.elf.e_phnum * sizeof *file.headers) : -1;
+  whole = whole && sys_pread_full((int)fd, file.headers, (size_t)size, file.elf.e_phoff) == size;
+  sys(SYS_(close), fd);
+  for (uint32_t i = 0; whole && i < file.elf.e_phnum; i++)
+    if (file.headers[i].p_type == PT_INTERP)
+      return false;
+  return whole && !is_loader(pid);
+}
+
+/* The kernel lets such a program load only what its owner trusts. */
+static bool has_gained_rights(int32_t pid) {
+  char status[4096];
+  uint64_t ids[2];
+  if (read_of(pid, "status", status, sizeof status) <= 0)
+    return false;
+  return (proc_fields(status, "Uid", ids, 2) == 2 && ids[0] != ids[1]) ||
+         (proc_fields(status, "Gid", ids, 2) == 2 && ids[0] != ids[1]);
+}
+
+/* Rather than none as yet, or none any more. */
+static bool has_empty_environment(int32_t pid) {
+  char stat[1024];
+  if (read_of(pid, "stat", stat, sizeof stat) <= 0)
+    return false;
+  uint64_t start = proc_stat_field(stat, 50), end = proc_stat_field(stat, 51);
+  return start && start == end;
+}
+
+/* Why it will never load libckpt, or null: one that was started with it may not have come to that; and one
+ * that ends or begins another program has no environment for a moment. */
+static const char *find_obstacle(struct checkpoint *c, int32_t pid) {
+  static const char gained[] =
+      "runs with the rights of another user or group (set-uid), and so without libckpt";
+  if (has_gained_rights(pid))
+    return gained;
+  long n = read_of(pid, "environ", c->scratch, SCRATCH);
+  if (n == -EACCES)
+    return gained;
+  if (n < 0 || (n == 0 && !has_empty_environment(pid)))
+    return NULL;
+  if (is_static(pid))
+    return "is statically linked, and so runs without libckpt";
+  for (long at = 0; at < n; at += (long)strlen(c->scratch + at) + 1)
+    if (text_starts(c->scratch + at, "LD_PRELOAD="))
+      return NULL;
+  return "does not run under libckpt: LD_PRELOAD was taken from it";
 }
 
 static long refuse_member(struct checkpoint *c, const struct member *member, const char *why) {
@@ -196,18 +251,15 @@ static long begin(struct checkpoint *c, struct member *member) {
     member->stage = STAGE_ENDED;
     return 0;
   }
-  switch (readiness(c, member->pid)) {
-  case NEVER:
-    /* Between the two looks it may have begun another program. */
-    if (handles_control_signal(member->pid) || will_load(c, member->pid))
+  if (!handles_control_signal(member->pid)) {
+    const char *obstacle = find_obstacle(c, member->pid);
+    /* Between the looks it may have begun another program, or ended. */
+    bool lasts =
+        obstacle && !handles_control_signal(member->pid) && find_obstacle(c, member->pid) == obstacle;
+    if (lasts && !has_ended(member->pid))
+      return refuse_member(c, member, obstacle);
+    if (obstacle || !is_stopped(member->tid))
       return 0;
-    return refuse_member(c, member, "does not run under libckpt: LD_PRELOAD was taken from it");
-  case NOT_YET:
-    if (!is_stopped(member->tid))
-      return 0;
-    break;
-  case READY:
-    break;
   }
   if (is_stopped(member->tid))
     return begin_stopped(c, member);
