@@ -2,7 +2,7 @@ import { assertEquals, assertMatch, assertRejects } from "@std/assert";
 import { CheckpointError, launch } from "../mod.ts";
 import { descendants, stateOf } from "./process.ts";
 import { roundtrips } from "./roundtrip.ts";
-import { eventually, run, TempDir, testUnless } from "./support.ts";
+import { eventually, isRoot, run, TempDir, testUnless } from "./support.ts";
 import { everyone, imagesOf, Target, userObstacle } from "./target.ts";
 
 roundtrips([
@@ -81,6 +81,35 @@ for (const as of everyone) {
     await last.send("go\n");
     await last.succeed();
   });
+}
+
+/** Children in another world than the rest. */
+for (
+  const [command, name, words] of [
+    ["perl -e 'chroot \".\" or die; sleep 60'", "perl", /has another root directory/],
+    ["unshare --net sleep 60", "sleep", /is in another network namespace/],
+    ["unshare --mount sleep 60", "sleep", /is in another mount namespace/],
+  ] as const
+) {
+  testUnless(
+    !isRoot && "only root may do that",
+    `checkpoint() of a program with ${command.split(" -e")[0]} among its descendants says so`,
+    async () => {
+      await using dir = await TempDir.make();
+      await using job = await launch(["sh", "-c", `${command} & wait`], {
+        dir: dir.join("ckpt"),
+        cwd: dir.path,
+      });
+      await eventually(
+        "it is elsewhere",
+        () => descendants(job.pid).some((pid) => commandOf(pid) === name && stateOf(pid) === "S"),
+      );
+      const error = await assertRejects(() => job.checkpoint(), CheckpointError);
+      assertMatch(error.message, words);
+      assertEquals(imagesOf(job.dir), []);
+      await job.kill();
+    },
+  );
 }
 
 function commandOf(pid: number): string | undefined {

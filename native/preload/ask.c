@@ -9,6 +9,7 @@
 #include <linux/ptrace.h>
 #include <signal.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <sys/wait.h>
 
 #include "core/dir.h"
@@ -209,6 +210,35 @@ static long refuse_member(struct checkpoint *c, const struct member *member, con
   return fail(c, -EOPNOTSUPP, "process %d (\"%s\") %s", (int64_t)member->pid, name, why);
 }
 
+/* Is what this link of /proc leads to another than ours? What may not be looked at counts as the same. */
+static bool differs(int32_t pid, const char *link) {
+  char path[64];
+  struct text text = text_in(path, sizeof path);
+  struct stat own, other;
+  text_format(&text, "/proc/%d/%s", (int64_t)pid, link);
+  if (sys(SYS_(newfstatat), AT_FDCWD, path, &other, 0) < 0)
+    return false;
+  text = text_in(path, sizeof path);
+  text_format(&text, "/proc/thread-self/%s", link);
+  return sys(SYS_(newfstatat), AT_FDCWD, path, &own, 0) == 0 &&
+         (own.st_dev != other.st_dev || own.st_ino != other.st_ino);
+}
+
+/* A restart makes one world for all. */
+static const char *find_other_world(int32_t pid) {
+  static const struct {
+    const char *link, *words;
+  } worlds[] = {
+      {"root", "has another root directory (chroot)"}, {"ns/mnt", "is in another mount namespace"},
+      {"ns/pid", "is in another pid namespace"},       {"ns/net", "is in another network namespace"},
+      {"ns/ipc", "is in another IPC namespace"},       {"ns/uts", "is in another UTS namespace"},
+      {"ns/user", "is in another user namespace"},     {"ns/time", "is in another time namespace"}};
+  for (size_t i = sizeof worlds / sizeof *worlds; i-- > 0;)
+    if (differs(pid, worlds[i].link))
+      return worlds[i].words;
+  return NULL;
+}
+
 static long queue(struct checkpoint *c, struct member *member) {
   siginfo_t info;
   memset(&info, 0, sizeof info);
@@ -251,6 +281,9 @@ static long begin(struct checkpoint *c, struct member *member) {
     member->stage = STAGE_ENDED;
     return 0;
   }
+  const char *world = find_other_world(member->pid);
+  if (world && !has_ended(member->pid))
+    return refuse_member(c, member, world);
   if (!handles_control_signal(member->pid)) {
     const char *obstacle = find_obstacle(c, member->pid);
     /* Between the looks it may have begun another program, or ended. */
