@@ -75,7 +75,10 @@ async function runDisturbed(
   for (const moment of at) {
     await delay((moment - done) * seconds * 1000);
     done = moment;
-    const image = await job.checkpoint({ kill: workload.inPlace ?? false })
+    const image = await job.checkpoint({
+      kill: workload.inPlace ?? false,
+      withFiles: workload.withFiles,
+    })
       .catch(async (error) => {
         if (!await hasEnded(job)) throw error;
         await succeed(job, cwd);
@@ -87,6 +90,12 @@ async function runDisturbed(
       await job.kill("SIGKILL");
     }
     await job.status;
+    if (workload.killed) {
+      const copied = join(cwd, "copied");
+      await Deno.mkdir(copied);
+      await sh(workload.killed, cwd);
+      await Deno.remove(copied, { recursive: true });
+    }
     job = await restart(image, streams);
   }
   await succeed(job, cwd);

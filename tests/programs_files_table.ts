@@ -199,4 +199,114 @@ const upper = () => new Transform({
 `,
     },
   },
+  {
+    name: "python3 with an asyncio server and its clients",
+    command: "/usr/bin/python3 ../input/pair.py > out",
+    needs: { "/usr/bin/python3": "python3" },
+    inputs: {
+      "pair.py": `import asyncio, hashlib
+CLIENTS, ROUNDS = 6, 5000
+async def serve(reader, writer):
+    digest = hashlib.sha256()
+    while line := await reader.readline():
+        body = await reader.readexactly(int(line))
+        digest.update(body)
+        writer.write(b"%s %d\\n" % (digest.hexdigest().encode(), len(body)))
+        await writer.drain()
+    writer.close()
+async def call(port, number):
+    reader, writer = await asyncio.open_connection("127.0.0.1", port)
+    digest, x = hashlib.sha256(), number + 7
+    for i in range(ROUNDS):
+        x = x * 16807 % 2147483647
+        body = b"%d " % x * (x % 300)
+        digest.update(body)
+        writer.write(b"%d\\n" % len(body) + body)
+        await writer.drain()
+        assert (await reader.readline()).decode().split() == [digest.hexdigest(), str(len(body))]
+    writer.close()
+    await writer.wait_closed()
+    return digest.hexdigest()
+async def main():
+    server = await asyncio.start_server(serve, "127.0.0.1", 0)
+    port = server.sockets[0].getsockname()[1]
+    for digest in await asyncio.gather(*(call(port, i) for i in range(CLIENTS))):
+        print(digest)
+asyncio.run(main())
+`,
+    },
+  },
+  {
+    name: "python3 with inotify",
+    command: "/usr/bin/python3 ../input/watch.py > out",
+    needs: { "/usr/bin/python3": "python3" },
+    inPlace: true,
+    inputs: {
+      "watch.py": `import ctypes, hashlib, os, struct
+libc = ctypes.CDLL(None, use_errno=True)
+CLOSE_WRITE, OVERFLOW = 0x8, 0x4000
+os.mkdir("watched")
+watcher = libc.inotify_init1(os.O_CLOEXEC)
+watch = libc.inotify_add_watch(watcher, b"watched", CLOSE_WRITE)
+assert watcher >= 0 and watch == 1
+waiting, seen, digest, x = [], 0, hashlib.sha256(), 7
+def take():
+    """Events come in order. After an overflow, which says that some are lost, the directory itself must be looked at."""
+    global seen
+    data, at = os.read(watcher, 65536), 0
+    while at < len(data):
+        number, mask, _, length = struct.unpack_from("iIII", data, at)
+        name = data[at + 16:at + 16 + length].rstrip(b"\\0").decode()
+        at += 16 + length
+        if mask & OVERFLOW:
+            found = [name for name in waiting if os.path.exists("watched/" + name)]
+            assert found == waiting
+            seen += len(waiting)
+            waiting.clear()
+            continue
+        assert (number, mask) == (watch, CLOSE_WRITE)
+        if name in waiting:
+            assert waiting.pop(0) == name
+            seen += 1
+for i in range(15000):
+    x = x * 16807 % 2147483647
+    name = "file%d" % (i % 500)
+    # To truncate would make ext4 write each to the disk.
+    with open("watched/" + name, "a") as file:
+        file.write("%d %d" % (i, x))
+    waiting.append(name)
+    digest.update(b"%d" % x)
+    if i % 20 == 19:
+        while waiting:
+            take()
+print(seen, digest.hexdigest())
+`,
+    },
+  },
+  {
+    name: "sqlite3 killed within a transaction",
+    command: "sqlite3 data.db '.read ../input/transactions.sql' > out",
+    needs: { sqlite3: "sqlite3" },
+    withFiles: true,
+    // A database that was left in the middle of a transaction is whole, whoever opens it.
+    killed:
+      `cp data.db data.db-wal copied/ && sqlite3 copied/data.db 'PRAGMA integrity_check' | grep -qx ok`,
+    inputs: {
+      "transactions.sql": `PRAGMA journal_mode = WAL;
+PRAGMA synchronous = NORMAL;
+PRAGMA cache_size = 50;
+PRAGMA wal_autocheckpoint = 200;
+CREATE TABLE t (k INTEGER PRIMARY KEY, x INTEGER, s TEXT);
+CREATE INDEX tx ON t (x);
+` + Array.from({ length: 8 }, (_, i) =>
+        `BEGIN IMMEDIATE;
+INSERT INTO t (x, s) WITH RECURSIVE n(i, x) AS (SELECT 1, ${i + 7} UNION ALL
+  SELECT i + 1, (x * 16807) % 2147483647 FROM n WHERE i < 15000) SELECT x, hex(x) || 'row' FROM n;
+UPDATE t SET s = s || '+' WHERE x % 5 = ${i % 5};
+COMMIT;
+SELECT count(*), sum(x), max(s) FROM t;
+PRAGMA integrity_check;
+`).join(""),
+    },
+  },
 ];

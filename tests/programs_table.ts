@@ -13,6 +13,10 @@ export interface Workload extends Prepared {
   compare?: string;
   /** It changes files in place or deletes some, so nothing may run on past a checkpoint. */
   inPlace?: boolean;
+  /** Whether images carry its files, which are rolled back to the checkpoint. */
+  withFiles?: boolean;
+  /** A command for sh, run where it has been killed, beside an empty directory "copied" that is removed afterwards. */
+  killed?: string;
 }
 
 function cSource(functions: number): string {
