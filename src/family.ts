@@ -28,11 +28,11 @@ async function stopChildren(family: ProcessId[]): Promise<number> {
   return family.length - before;
 }
 
-/** How many processes a family has: a process and its descendants. */
-export async function countFamily(root: number): Promise<number> {
+/** A process and its descendants. */
+export async function familyOf(root: number): Promise<number[]> {
   const family = new Set([root]);
   for (const pid of family) for (const child of await childrenOf(pid)) family.add(child);
-  return family.size;
+  return [...family];
 }
 
 /** Kills a process and its descendants: all are stopped first, so that none has another child meanwhile. */

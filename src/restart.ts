@@ -61,6 +61,11 @@ export interface RestartOptions extends KeepOptions {
   pty?: boolean;
   /** Whether the program has no terminal from now on: what led to one is /dev/null, or hung up. */
   noTty?: boolean;
+  /**
+   * Whether all of its processes stop before their first own instruction, so that a debugger can attach. SIGCONT for
+   * the job lets them go on.
+   */
+  stopped?: boolean;
   /** Whether an image of another user is taken. */
   anyOwner?: boolean;
   /** Whether an image of a machine with another processor is taken. */
@@ -212,6 +217,7 @@ function flags(options: RestartOptions): string[] {
   if (options.detach) flags.push("--detach");
   if (options.pty) flags.push("--pty");
   if (options.noTty) flags.push("--no-tty");
+  if (options.stopped) flags.push("--stopped");
   if (options.anyOwner) flags.push("--any-owner");
   if (options.ignoreCpu) flags.push("--ignore-cpu");
   return flags;

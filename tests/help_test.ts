@@ -8,6 +8,7 @@ const COMMANDS = [
   "run",
   "save",
   "restart",
+  "gdb",
   "wait",
   "kill",
   "ls",

@@ -202,7 +202,11 @@ enum follow_result follow_start(const struct following *f) {
     result = take_all_news(f, PLAN_NEWS_STOPPED, -1, NULL);
   if (result == FOLLOW_ON)
     result = go_on_with(f, goes_last);
-  return result == FOLLOW_ON ? take_all_news(f, 0, -1, NULL) : result;
+  return result == FOLLOW_ON ? follow_started(f) : result;
+}
+
+enum follow_result follow_started(const struct following *f) {
+  return take_all_news(f, 0, -1, NULL);
 }
 
 /* ---- The program -------------------------------------------------------------------------------------- */
@@ -233,13 +237,17 @@ static void stop_with_group(pid_t pid, const struct terminal *terminal) {
 }
 
 /* True when the program has ended. */
-static bool look_after(pid_t pid, int *status, const struct terminal *terminal) {
+static bool look_after(pid_t pid, int *status, const struct terminal *terminal, struct held *held) {
   for (;;) {
-    pid_t got = waitpid(pid, status, WNOHANG | WUNTRACED);
+    pid_t got = waitpid(pid, status, WNOHANG | WUNTRACED | WCONTINUED);
     if (got < 0 && errno == EINTR)
       continue;
     if (got <= 0)
       return got < 0; /* ECHILD: somebody else has reaped it */
+    if (WIFCONTINUED(*status)) {
+      hold_release(held);
+      continue;
+    }
     if (!WIFSTOPPED(*status))
       return true;
     /* The shell waits for restart, not for the program. A plain SIGSTOP was for the program alone, whoever
@@ -253,7 +261,7 @@ static bool look_after(pid_t pid, int *status, const struct terminal *terminal) 
   }
 }
 
-int follow_to_end(pid_t pid, bool shares_group, const struct terminal *terminal) {
+int follow_to_end(pid_t pid, bool shares_group, const struct terminal *terminal, struct held *held) {
   sigset_t set;
   siginfo_t info;
   int status = 0;
@@ -261,8 +269,10 @@ int follow_to_end(pid_t pid, bool shares_group, const struct terminal *terminal)
   sigaddset(&set, SIGCHLD);
   for (size_t i = 0; i < sizeof passed_on / sizeof *passed_on; i++)
     sigaddset(&set, passed_on[i]);
-  while (!look_after(pid, &status, terminal)) {
+  while (!look_after(pid, &status, terminal, held)) {
     int number = sigwaitinfo(&set, &info);
+    if (number == SIGCONT)
+      hold_release(held);
     if (number == SIGCONT)
       go_on(pid, terminal);
     else if (number > 0 && number != SIGCHLD && !came_to_both(&info, shares_group))

@@ -6,6 +6,7 @@
 #include <stdbool.h>
 #include <sys/types.h>
 
+#include "hold.h"
 #include "image.h"
 #include "terminal.h"
 
@@ -29,8 +30,10 @@ enum follow_result follow_until(const struct following *f, uint32_t news, int *s
 enum follow_result follow_go(const struct following *f);
 /* ON once they run. */
 enum follow_result follow_start(const struct following *f);
+/* The same for those whom follow_go has let go already. */
+enum follow_result follow_started(const struct following *f);
 void follow_kill(pid_t pid);
 /* Passes signals on until the program has ended: its exit status, 128 + N when signal N has killed it. */
-int follow_to_end(pid_t pid, bool shares_group, const struct terminal *terminal);
+int follow_to_end(pid_t pid, bool shares_group, const struct terminal *terminal, struct held *held);
 
 #endif

@@ -19,6 +19,7 @@
 #include "files.h"
 #include "find.h"
 #include "follow.h"
+#include "hold.h"
 #include "job.h"
 #include "moves.h"
 #include "options.h"
@@ -42,6 +43,7 @@ struct restart {
   struct running running;
   struct terminal terminal;
   struct following following;
+  struct held held;
   int proc; /* /proc as it is outside of any namespace we make */
   bool leads_session;
   bool leads_group;
@@ -96,6 +98,8 @@ static bool checks_pass(struct restart *r) {
   for (uint32_t i = 0; i < r->job.count; i++) {
     struct image *image = &r->job.images[i];
     check_owner(image, &r->place, &r->options);
+    if (r->options.stopped && image->process.stop_signal)
+      say_problem("--stopped: process %d was stopped itself when it was saved", image->process.pid);
     check_machine(image, &r->options);
     check_rights(image);
     check_surroundings(image, &r->options);
@@ -209,6 +213,24 @@ static void let_go(struct restart *r) {
   prctl(PR_SET_DUMPABLE, 0, 0, 0, 0);
 }
 
+/* Once the program runs, or stands where it would. */
+static enum follow_result start(struct restart *r) {
+  if (!r->options.stopped)
+    return follow_start(&r->following);
+  if (hold_begin(&r->held, r->proc, r->birth.pid) < 0) {
+    hold_kill(&r->held);
+    return FOLLOW_FAILED;
+  }
+  enum follow_result result = follow_go(&r->following);
+  if (result == FOLLOW_ON) {
+    hold_follow(&r->held);
+    result = follow_started(&r->following);
+  }
+  if (result == FOLLOW_ON)
+    hold_stop(&r->held);
+  return result;
+}
+
 static int run(struct restart *r) {
   int signal = 0;
   choose_group(r);
@@ -229,7 +251,7 @@ static int run(struct restart *r) {
     result = FOLLOW_FAILED;
   }
   if (result == FOLLOW_ON) {
-    result = follow_start(&r->following);
+    result = start(r);
     if (result != FOLLOW_ON)
       running_remove(r->place.job, &r->running);
   }
@@ -249,7 +271,7 @@ static int run(struct restart *r) {
   if (r->options.detach)
     detach_done(r->birth.pid);
   let_go(r);
-  int status = follow_to_end(r->birth.pid, r->shares_group, &r->terminal);
+  int status = follow_to_end(r->birth.pid, r->shares_group, &r->terminal, &r->held);
   terminal_take_back(&r->terminal);
   terminal_reset(&r->terminal);
   if (r->options.detach)

@@ -43,6 +43,9 @@ static const char help[] =
     "  --detach          returns once the program runs, and says its process id; what the program prints, "
     "and\n"
     "                    would have printed to a terminal, goes to the file output beside its images\n"
+    "  --stopped         all of its processes stop before their first own instruction, for a debugger, "
+    "until\n"
+    "                    restart or the first of them gets SIGCONT\n"
     "  --check           checks the whole image, contents included, and starts nothing\n"
     "  --any-owner       accepts an image that belongs to another user: it can do anything you can\n"
     "  --ignore-cpu      starts although this CPU lacks features of the one that the image is from\n"
@@ -62,6 +65,7 @@ enum {
   DETACH,
   PTY,
   NO_TTY,
+  STOPPED,
   CHECK,
   ANY_OWNER,
   IGNORE_CPU,
@@ -83,6 +87,7 @@ static const struct option long_options[] = {
     {"detach", no_argument, 0, DETACH},
     {"pty", no_argument, 0, PTY},
     {"no-tty", no_argument, 0, NO_TTY},
+    {"stopped", no_argument, 0, STOPPED},
     {"check", no_argument, 0, CHECK},
     {"any-owner", no_argument, 0, ANY_OWNER},
     {"ignore-cpu", no_argument, 0, IGNORE_CPU},
@@ -175,6 +180,9 @@ static int take(int option, const char *value, struct options *options) {
     return -1;
   case DETACH:
     options->detach = true;
+    return -1;
+  case STOPPED:
+    options->stopped = true;
     return -1;
   case CHECK:
     options->check = true;

@@ -26,6 +26,7 @@ struct options {
   bool detach;
   bool pty;    /* makes a terminal for the program */
   bool no_tty; /* lets it have none */
+  bool stopped;
   bool any_owner;
   bool ignore_cpu;
   bool has_control;

@@ -1,5 +1,5 @@
 import { defaultDirectory, type JobInfo, jobs } from "../images.ts";
-import { countFamily } from "../family.ts";
+import { familyOf } from "../family.ts";
 import { readEnded, readKept } from "../job_directory.ts";
 import { livingThread, readStat } from "../proc.ts";
 import { readArguments } from "./arguments.ts";
@@ -39,7 +39,7 @@ async function look(job: JobInfo): Promise<Seen> {
     return { ...job, state: "ended", processes: 0, status: kept && await readEnded(path, kept) };
   }
   const state = "Tt".includes(stat.state) ? "stopped" : "running";
-  return { ...job, state, processes: await countFamily(pid!) };
+  return { ...job, state, processes: (await familyOf(pid!)).length };
 }
 
 function describe({ state, pid, processes, status }: Seen): string {

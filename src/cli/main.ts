@@ -2,6 +2,7 @@ import { red } from "@std/fmt/colors";
 import config from "../../deno.json" with { type: "json" };
 import { UsageError } from "./arguments.ts";
 import { doctorCommand } from "./doctor.ts";
+import { gdbCommand } from "./gdb.ts";
 import { help, helpCommand, isCommand } from "./help.ts";
 import { killCommand } from "./kill.ts";
 import { lsCommand } from "./ls.ts";
@@ -16,6 +17,7 @@ const COMMANDS: Record<string, (args: string[]) => number | Promise<number>> = {
   run: runCommand,
   save: saveCommand,
   restart: restartCommand,
+  gdb: gdbCommand,
   wait: waitCommand,
   kill: killCommand,
   ls: lsCommand,

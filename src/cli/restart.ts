@@ -9,7 +9,7 @@ import { SignalPasser } from "./pass.ts";
 /** `ckpt restart` */
 export async function restartCommand(args: string[]): Promise<number> {
   const parsed = readArguments(args, {
-    flags: ["any-owner", "ignore-cpu", "quiet", "detach", "pty", "no-tty"],
+    flags: ["any-owner", "ignore-cpu", "quiet", "detach", "stopped", "pty", "no-tty"],
     values: ["name", "dir", "pid", "files", "clocks", "tcp", "chdir", "every", "keep"],
     lists: ["map", "fd"],
     operands: [0, 1],
@@ -30,6 +30,7 @@ export async function restartCommand(args: string[]): Promise<number> {
     detach: parsed.flag("detach"),
     pty: parsed.flag("pty"),
     noTty: parsed.flag("no-tty"),
+    stopped: parsed.flag("stopped"),
     anyOwner: parsed.flag("any-owner"),
     ignoreCpu: parsed.flag("ignore-cpu"),
     quiet: parsed.flag("quiet"),
@@ -44,7 +45,7 @@ export async function restartCommand(args: string[]): Promise<number> {
   if (options.detach) {
     if (options.every) throw new UsageError("--every and --detach do not go together");
     const { name, pid } = await restart(path, options);
-    console.log(`${name}  running ${pid}`);
+    console.log(`${name}  ${options.stopped ? "stopped" : "running"} ${pid}`);
     return 0;
   }
   using signals = new SignalPasser();
