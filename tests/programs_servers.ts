@@ -11,6 +11,7 @@ import { type Job, launch, restart } from "../mod.ts";
 import { makeInputs, type Prepared, sh } from "./programs_prepare.ts";
 import { Clients } from "./servers/clients.ts";
 import type { Connect, Ledger } from "./servers/ledger.ts";
+import { go } from "./servers/go.ts";
 import { java } from "./servers/java.ts";
 import { memcached } from "./servers/memcached.ts";
 import { nginx } from "./servers/nginx.ts";
@@ -36,7 +37,7 @@ export interface Server extends Prepared {
   again?: string;
 }
 
-export const servers: Server[] = [redis, memcached, nginx, node, java];
+export const servers: Server[] = [redis, memcached, nginx, node, java, go];
 
 /** A port that nobody uses, below those that the kernel gives to clients, which could take it between kill and restart. */
 function freePort(random: () => number): number {
