@@ -25,6 +25,7 @@ const ABSOLUTE = 1;
 const CLOCK_REALTIME = 0;
 const TRANSPORTS: Record<number, string> = { 1: "stream", 2: "datagram", 5: "packet" };
 const AF_UNIX = 1;
+const PIPE_PACKETS = 1n << 32n;
 
 type Description = ReturnType<typeof DESCRIPTION.decode>;
 type Socket = ReturnType<typeof SOCKET.decode>;
@@ -118,14 +119,16 @@ const DETAILS: Partial<Record<Descriptor["kind"], Details>> = {
     const found = files[file - 1];
     return found && { size: Number(found.size), directory: (found.mode & S_IFMT) === S_IFDIR };
   },
-  pipe: ({ ends }, { a, flags }) => {
-    const all = ends.get(`pipe ${a}`) ?? [];
+  pipe: (notes, { a, flags }) => {
+    const all = notes.ends.get(`pipe ${a}`) ?? [];
     const contents = new Set(all.map(({ description }) => description));
+    const waitingIn = (pipe: Description) =>
+      pipe.b & PIPE_PACKETS ? notes.waiting(pipe) : Number(pipe.data_size);
     return {
       peers: all.filter(({ description }) => isOtherEnd(description.flags, flags)).map(({ fd }) =>
         fd
       ),
-      waiting: [...contents].reduce((sum, { data_size }) => sum + Number(data_size), 0),
+      waiting: [...contents].reduce((sum, pipe) => sum + waitingIn(pipe), 0),
     };
   },
   inotify: ({ inotify }, _, index) => ({

@@ -50,7 +50,6 @@ for (
     ["epoll", /epoll.*closed or reused/],
     ["inotify", /inotify.*watch 1 .*not found/],
     ["pidfd", /pidfd of another process/],
-    ["packets", /pipe with packets/],
     ["lease", /lease/],
     ["queue", /message queue that has been removed/],
     ["thread", /signals a single thread/],

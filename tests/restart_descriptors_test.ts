@@ -27,6 +27,7 @@ roundtrips([
   },
   { does: "brings back devices", program: "fd_devices" },
   { does: "brings back pipes within the process", program: "fd_pipe" },
+  { does: "brings back pipes of packets", program: "fd_packets" },
   {
     does: "brings back named pipes",
     program: "fd_fifo",

@@ -298,7 +298,8 @@ enum ckpt_description_kind {
   CKPT_DESC_DEVICE = 3,       /* /dev/null, /dev/zero, /dev/full, /dev/random, /dev/urandom */
   CKPT_DESC_TERMINAL = 4,     /* another opening of a terminal: restart's terminal */
   CKPT_DESC_PIPE = 5,         /* one end of a pipe with both ends in the process, or with a name (file);
-                                 a: pipe inode, b: capacity, data: contents (on one reading end only) */
+                                 a: pipe inode, b: capacity, data: contents (on one reading end only);
+                                 CKPT_PIPE_PACKETS in b: those are struct ckpt_packet after another */
   CKPT_DESC_EVENTFD = 6,      /* a: count, b: 1 with EFD_SEMAPHORE */
   CKPT_DESC_EPOLL = 7,        /* an epoll set: what it watches is in the watches note */
   CKPT_DESC_TIMERFD = 8,      /* a: index into the timerfds note */
@@ -318,6 +319,9 @@ enum ckpt_description_kind {
 };
 
 #define CKPT_SHARED_MOST 65535
+
+/* What waits in a pipe was written as packets (O_DIRECT): a read gives one of them. */
+#define CKPT_PIPE_PACKETS (1ull << 32)
 
 /* One open file description (what dup shares). */
 struct ckpt_description {

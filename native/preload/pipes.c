@@ -8,30 +8,82 @@
 #include "core/text.h"
 #include "describe.h"
 #include "job.h"
+#include "sockets.h"
 
-/* Bytes that wait in a pipe, without consuming them: tee duplicates them into another pipe. */
-static long peek_pipe(struct looking *l, struct ckpt_description *d, uint64_t capacity) {
+static int count_waiting(int fd) {
   int waiting = 0;
-  if (sys(SYS_(ioctl), l->fd, FIONREAD, &waiting) < 0 || waiting == 0)
-    return 0;
+  return sys(SYS_(ioctl), fd, FIONREAD, &waiting) < 0 ? 0 : waiting;
+}
+
+/* Bytes that wait in a pipe, without consuming them: tee duplicates them into another pipe, whose reading end
+ * this is; packets stay packets. */
+static long duplicate(int fd, int waiting, uint64_t capacity) {
   int copy[2];
   long result = sys(SYS_(pipe2), copy, O_CLOEXEC | O_NONBLOCK);
   if (result < 0)
     return result;
-  char *bytes = arena_take(&l->c->arena, (size_t)waiting);
-  result = bytes ? sys(SYS_(fcntl), copy[1], F_SETPIPE_SZ, capacity) : -ENOMEM;
+  result = sys(SYS_(fcntl), copy[1], F_SETPIPE_SZ, capacity);
   if (result >= 0)
-    result = sys(SYS_(tee), l->fd, copy[1], waiting, 2 /* SPLICE_F_NONBLOCK */);
-  if (result >= 0)
-    result = result == waiting ? sys_read_full(copy[0], bytes, (size_t)waiting) : -EIO;
-  sys(SYS_(close), copy[0]);
+    result = sys(SYS_(tee), fd, copy[1], waiting, 2 /* SPLICE_F_NONBLOCK */);
   sys(SYS_(close), copy[1]);
-  if (result < 0)
-    return result;
-  d->data_size = (uint64_t)result;
-  long offset = list_add_bytes(&l->c->arena, &l->c->blob, bytes, (size_t)result);
+  if (result == waiting)
+    return copy[0];
+  sys(SYS_(close), copy[0]);
+  return result < 0 ? result : -EIO;
+}
+
+/* Are they packets? A read of less than all of one takes the rest of it along. One packet of one byte does
+ * not differ from a byte but by an end that still writes packets. */
+static long holds_packets(int fd, int waiting, uint64_t capacity, bool ends_say_so) {
+  char first;
+  long copy = ends_say_so ? 0 : duplicate(fd, waiting, capacity);
+  if (copy < 0 || ends_say_so)
+    return copy < 0 ? copy : 1;
+  long n = sys(SYS_(read), copy, &first, 1);
+  bool packets = n == 1 && count_waiting((int)copy) != waiting - 1;
+  sys(SYS_(close), copy);
+  return n < 0 ? n : packets;
+}
+
+static long keep_bytes(struct looking *l, struct ckpt_description *d, int copy, int waiting) {
+  char *bytes = arena_take(&l->c->arena, (size_t)waiting);
+  long n = bytes ? sys_read_full(copy, bytes, (size_t)waiting) : -ENOMEM;
+  if (n < 0)
+    return n;
+  long offset = list_add_bytes(&l->c->arena, &l->c->blob, bytes, (size_t)n);
   d->data = (uint64_t)offset;
+  d->data_size = (uint64_t)n;
   return offset < 0 ? offset : 0;
+}
+
+/* None is longer than a page. */
+static long keep_as_packets(struct looking *l, struct ckpt_description *d, int copy) {
+  struct list packets = {0};
+  char bytes[CKPT_PAGE];
+  long result = 0;
+  while (result >= 0 && count_waiting(copy) > 0) {
+    result = sys(SYS_(read), copy, bytes, sizeof bytes);
+    struct ckpt_packet head = {.size = (uint32_t)result};
+    if (result > 0)
+      result = add_packet(l->c, &packets, &head, NULL, NULL, bytes);
+  }
+  d->b |= CKPT_PIPE_PACKETS;
+  size_t index = (size_t)(d - (struct ckpt_description *)l->c->descriptions.entries);
+  return result < 0 ? result : keep_packets(l->c, &packets, index);
+}
+
+static long peek_pipe(struct looking *l, struct ckpt_description *d, bool writes_packets) {
+  uint64_t capacity = d->b;
+  int waiting = count_waiting(l->fd);
+  if (waiting == 0)
+    return 0;
+  long packets = holds_packets(l->fd, waiting, capacity, writes_packets);
+  long copy = packets < 0 ? packets : duplicate(l->fd, waiting, capacity);
+  if (copy < 0)
+    return copy;
+  long result = packets ? keep_as_packets(l, d, (int)copy) : keep_bytes(l, d, (int)copy, waiting);
+  sys(SYS_(close), copy);
+  return result;
 }
 
 long describe_fifo(struct looking *l, struct ckpt_description *d) {
@@ -81,6 +133,7 @@ static struct ends find_ends(struct looking *l, const struct inode *known, size_
   for (size_t i = 0; i < l->c->open_files.count; i++) {
     if (files[i].ino != known[which].ino || files[i].dev != known[which].dev)
       continue;
+    ends.packets |= access_mode(files[i].flags) != O_RDONLY && files[i].flags & O_DIRECT;
     ends.reads |= access_mode(files[i].flags) != O_WRONLY;
     ends.writes |= access_mode(files[i].flags) != O_RDONLY;
     if (files[i].process == 0 && files[i].outside &&
@@ -112,9 +165,7 @@ long describe_pipes(struct looking *l, const struct list *inodes) {
     if (d->file || (ends.reads && ends.writes)) {
       bool carries =
           ends.reader == i && carries_inode(c, ((const struct inode *)inodes->entries)[i].dev, d->a);
-      long result = carries ? peek_pipe(l, d, d->b) : 0;
-      if (result == 0 && d->data_size && ends.packets)
-        return refuse(l, "a pipe with packets (O_DIRECT) in it");
+      long result = carries ? peek_pipe(l, d, ends.packets) : 0;
       if (result < 0)
         return fail(c, result, "descriptor %d: the contents of the pipe cannot be copied: %s", (int64_t)l->fd,
                     text_errno(result));

@@ -10,8 +10,22 @@
 #include "descriptors.h"
 #include "say.h"
 
+/* Each by one write, which is a packet again. */
+static long write_packets(const struct child *child, const struct ckpt_description *d, int write_end) {
+  const uint8_t *at = child->image->blob + d->data, *end = at + d->data_size;
+  long error = fcntl(write_end, F_SETFL, O_NONBLOCK | O_DIRECT) < 0 ? -errno : 0;
+  while (at < end && error == 0) {
+    struct ckpt_packet head;
+    memcpy(&head, at, sizeof head);
+    at += sizeof head + head.rights * sizeof(uint32_t) + head.address_size;
+    error = sys_write_full(write_end, at, head.size);
+    at += head.size;
+  }
+  return error;
+}
+
 static int fill_pipe(struct child *child, const struct ckpt_description *d, int write_end) {
-  uint64_t capacity = d->b;
+  uint64_t capacity = d->b & ~CKPT_PIPE_PACKETS;
   if (capacity && fcntl(write_end, F_GETPIPE_SZ) != (int)capacity &&
       fcntl(write_end, F_SETPIPE_SZ, (int)capacity) < 0)
     say_warning("cannot give %s its capacity of %llu bytes: %s", image_string(child->image, d->name),
@@ -26,7 +40,9 @@ static int fill_pipe(struct child *child, const struct ckpt_description *d, int 
   }
   if (fcntl(write_end, F_SETFL, O_NONBLOCK) < 0)
     return say_problem("cannot set up a pipe: %s", strerror(errno));
-  long error = sys_write_full(write_end, child->image->blob + d->data, d->data_size);
+  long error = d->b & CKPT_PIPE_PACKETS
+                   ? write_packets(child, d, write_end)
+                   : sys_write_full(write_end, child->image->blob + d->data, d->data_size);
   if (error < 0)
     return say_problem("cannot put %llu bytes back into %s: %s", (unsigned long long)d->data_size,
                        image_string(child->image, d->name), strerror((int)-error));

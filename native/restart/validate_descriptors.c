@@ -79,7 +79,8 @@ static bool description_ok(const struct image *image, const struct ckpt_descript
   case CKPT_DESC_DEVICE:
     return d->file != 0;
   case CKPT_DESC_PIPE:
-    return d->b <= INT32_MAX && d->data_size <= INT32_MAX;
+    return (d->b & ~CKPT_PIPE_PACKETS) <= INT32_MAX && d->data_size <= INT32_MAX &&
+           (!(d->b & CKPT_PIPE_PACKETS) || packets_ok(image, d));
   case CKPT_DESC_TERMINAL:
   case CKPT_DESC_EVENTFD:
   case CKPT_DESC_EPOLL:

@@ -40,12 +40,6 @@ static int inotify_on_a_deleted_file(void) {
   return instance;
 }
 
-static int with_packets(void) {
-  int ends[2];
-  CHECK(pipe2(ends, O_DIRECT) == 0 && write(ends[1], "a", 1) == 1 && write(ends[1], "b", 1) == 1);
-  return ends[0];
-}
-
 static int under_a_lease(void) {
   char path[] = "/tmp/ckpt-lease-XXXXXX";
   int fd = mkstemp(path);
@@ -118,7 +112,6 @@ static int open_kind(const char *kind) {
   } made[] = {{"filter", with_filter},
               {"epoll", epoll_on_a_reused_number},
               {"inotify", inotify_on_a_deleted_file},
-              {"packets", with_packets},
               {"lease", under_a_lease},
               {"message", waiting_message},
               {"queue", message_queue},
