@@ -52,7 +52,6 @@ for (
     ["pidfd", /pidfd of another process/],
     ["lease", /lease/],
     ["queue", /message queue that has been removed/],
-    ["thread", /signals a single thread/],
     ["io_uring", /io_uring/],
     ["perf", /perf event/],
     ["bpf", /bpf-map/],

@@ -15,6 +15,7 @@
 #include "core/text.h"
 #include "describe.h"
 #include "job.h"
+#include "thread.h"
 
 enum { SIGNAL_MOST = 64 };
 
@@ -136,8 +137,15 @@ static long describe_kind(struct looking *l, struct ckpt_description *d) {
 
 /* ---- All of them ------------------------------------------------------------------------------------ */
 
-/* Whom the kernel tells about input and output, and how. A thread other than the main one is not yet there
- * when restart makes descriptors. */
+static bool is_thread(const struct checkpoint *c, int32_t tid) {
+  const struct thread_note *threads = c->threads.entries;
+  for (size_t i = 0; i < c->threads.count; i++)
+    if (threads[i].thread.tid == tid && !threads[i].thread.ended)
+      return true;
+  return false;
+}
+
+/* Whom the kernel tells about input and output, and how. */
 static long describe_owner(struct looking *l, struct ckpt_description *d) {
   struct f_owner_ex owner;
   if (l->flags & O_PATH) /* which does not even answer */
@@ -147,7 +155,9 @@ static long describe_owner(struct looking *l, struct ckpt_description *d) {
     return 0;
   d->owner = owner.type == F_OWNER_PGRP ? -owner.pid : owner.pid;
   d->owner_type = owner.type == F_OWNER_TID && owner.pid;
-  return d->owner_type && owner.pid != l->c->process.pid ? refuse(l, "one that signals a single thread") : 0;
+  return d->owner_type && !is_thread(l->c, owner.pid)
+             ? refuse(l, "one that signals a thread of another process")
+             : 0;
 }
 
 static long add_description(struct looking *l, struct list *inodes) {

@@ -194,7 +194,7 @@ static int make_terminal(const struct child *child, const struct ckpt_descriptio
 
 /* ---- All of them -------------------------------------------------------------------------------------- */
 
-/* The program itself is that also under another process id. */
+/* The program itself is that also under another process id. Its other threads are not there yet. */
 static int set_owner(const struct child *child, const struct ckpt_description *d, int fd) {
   struct f_owner_ex owner = {
       .type = d->owner < 0    ? F_OWNER_PGRP
@@ -202,7 +202,8 @@ static int set_owner(const struct child *child, const struct ckpt_description *d
                               : F_OWNER_PID,
       .pid = d->owner == child->image->process.pid ? getpid() : abs(d->owner),
   };
-  return d->owner ? fcntl(fd, F_SETOWN_EX, &owner) : 0;
+  bool later = d->owner_type && d->owner != child->image->process.pid;
+  return d->owner && !later ? fcntl(fd, F_SETOWN_EX, &owner) : 0;
 }
 
 static int set_flags(const struct child *child, const struct ckpt_description *d, int fd) {

@@ -142,6 +142,17 @@ static void add_stopped(const struct child *child, struct room *room, struct pla
   plan->quiet = plan->stopped_count && tells_of_stops(child->image);
 }
 
+void plan_add_owners(const struct child *child, struct room *room, struct plan *plan) {
+  const struct image *image = child->image;
+  plan->owners = room_take(room, image->descriptions_count * sizeof *plan->owners);
+  for (uint32_t i = 0; i < image->descriptions_count; i++) {
+    const struct ckpt_description *d = &image->descriptions[i];
+    int fd = d->owner_type && d->owner != image->process.pid ? descriptor_of(image, i) : -1;
+    if (fd >= 0)
+      plan->owners[plan->owner_count++] = (struct plan_owner){.fd = fd, .tid = d->owner};
+  }
+}
+
 void plan_add_arrays(const struct child *child, struct room *room, struct plan *plan) {
   const struct image *image = child->image;
   plan->sigactions =

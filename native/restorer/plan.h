@@ -50,6 +50,7 @@ enum plan_step {
   PLAN_STEP_SIGNAL, /* a: signal */
   PLAN_STEP_ITIMER, /* a: which */
   PLAN_STEP_TIMER,  /* a: id */
+  PLAN_STEP_OWNER,  /* a: descriptor, b: thread */
 };
 
 /* What the new process tells restart, one packet each. WORDS and WARNING are followed by text. */
@@ -133,6 +134,12 @@ struct plan_lock {
   uint64_t length;
 };
 
+/* A descriptor that signals a thread other than the main one. */
+struct plan_owner {
+  int32_t fd;
+  int32_t tid; /* as it was */
+};
+
 struct plan_credentials {
   uint8_t set_groups;
   uint8_t set_gids;
@@ -199,6 +206,7 @@ struct plan {
   struct ckpt_timer *timers;
   struct ckpt_signal *signals;
   struct plan_lock *locks;
+  struct plan_owner *owners;
   uint32_t sigaction_count;
   uint32_t rlimit_count;
   uint32_t itimer_count;
@@ -207,8 +215,9 @@ struct plan {
   uint32_t lock_count;
   struct ckpt_stopped *stopped; /* children that stop themselves */
   uint32_t stopped_count;
-  uint32_t supervises;   /* some of its children stop themselves, and nobody may run before they have */
-  uint32_t quiet;        /* SIGCHLD gets SA_NOCLDSTOP until they have, which libckpt takes back */
+  uint32_t supervises; /* some of its children stop themselves, and nobody may run before they have */
+  uint32_t quiet;      /* SIGCHLD gets SA_NOCLDSTOP until they have, which libckpt takes back */
+  uint32_t owner_count;
   uint32_t job_dir_size; /* 0: the program's own stays; else with its end */
   char *job_dir;
 };

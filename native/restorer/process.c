@@ -61,6 +61,16 @@ void restorer_take_locks(struct plan *plan) {
   }
 }
 
+void restorer_set_owners(struct plan *plan) {
+  for (uint32_t i = 0; i < plan->owner_count; i++) {
+    struct f_owner_ex owner = {.type = F_OWNER_TID, .pid = restorer_id_now(plan, plan->owners[i].tid)};
+    long error = sys(SYS_(fcntl), plan->owners[i].fd, F_SETOWN_EX, &owner);
+    if (error < 0)
+      restorer_fail(plan, PLAN_STEP_OWNER, error, (uint64_t)plan->owners[i].fd,
+                    (uint64_t)plan->owners[i].tid);
+  }
+}
+
 struct kernel_sigaction {
   uint64_t handler;
   uint64_t flags;

@@ -36,7 +36,7 @@ struct event {
 };
 
 /* What a thread of the image is called now. */
-static int32_t id_now(const struct plan *plan, int32_t tid) {
+int32_t restorer_id_now(const struct plan *plan, int32_t tid) {
   for (uint32_t i = 0; i < plan->thread_count; i++)
     if (plan->threads[i].tid == tid)
       return plan->thread_ids[i];
@@ -46,7 +46,7 @@ static int32_t id_now(const struct plan *plan, int32_t tid) {
 /* Of a thread's CPU time, with its id. */
 static int32_t clock_now(const struct plan *plan, int32_t clock) {
   int32_t owner = ~(clock >> 3);
-  return clock < 0 && owner ? ~id_now(plan, owner) * 8 + (clock & 7) : clock;
+  return clock < 0 && owner ? ~restorer_id_now(plan, owner) * 8 + (clock & 7) : clock;
 }
 
 /* Ids are given out upwards: on an older kernel those in between are made and deleted. */
@@ -105,7 +105,7 @@ static void start_timer(struct plan *plan, const struct ckpt_timer *timer) {
   struct event event = {
       .value = timer->value, .signal = (int32_t)timer->signal, .notify = (int32_t)timer->notify};
   if (timer->notify & SIGEV_THREAD_ID)
-    event.tid = id_now(plan, timer->tid);
+    event.tid = restorer_id_now(plan, timer->tid);
   long error = create_with_id(plan, timer, &event);
   if (error >= 0 && !start_with_overrun(plan, timer))
     error = set_timer(timer, false, timer->value_ns);

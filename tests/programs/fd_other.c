@@ -6,7 +6,6 @@
 #include <linux/perf_event.h>
 #include <mqueue.h>
 #include <poll.h>
-#include <pthread.h>
 #include <sys/epoll.h>
 #include <sys/eventfd.h>
 #include <sys/inotify.h>
@@ -63,25 +62,6 @@ static int message_queue(void) {
   return fd;
 }
 
-static void *sleep_long(void *told) {
-  *(pid_t *)told = gettid();
-  CHECK(write(10, "x", 1) == 1);
-  pause();
-  return NULL;
-}
-
-static int for_another_thread(void) {
-  static pid_t other;
-  pthread_t thread;
-  int ends[2];
-  char byte;
-  CHECK(pipe(ends) == 0 && dup2(ends[1], 10) == 10);
-  CHECK(pthread_create(&thread, NULL, sleep_long, &other) == 0 && read(ends[0], &byte, 1) == 1);
-  struct f_owner_ex owner = {.type = F_OWNER_TID, .pid = other};
-  CHECK(fcntl(ends[0], F_SETOWN_EX, &owner) == 0);
-  return ends[0];
-}
-
 static int io_uring(void) {
   char parameters[120] = {0}; /* struct io_uring_params */
   return (int)syscall(SYS_io_uring_setup, 1, parameters);
@@ -115,7 +95,6 @@ static int open_kind(const char *kind) {
               {"lease", under_a_lease},
               {"message", waiting_message},
               {"queue", message_queue},
-              {"thread", for_another_thread},
               {"io_uring", io_uring},
               {"perf", perf_event},
               {"bpf", bpf_map},
