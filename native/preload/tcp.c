@@ -15,7 +15,7 @@
 #include "sockets.h"
 #include "tcp_ends.h"
 
-enum { A_LOT = 1 << 30, LOOK = 64 << 10, WAIT_MS = 1000 };
+enum { A_LOT = 1 << 30, LOOK = 64 << 10, LOOK_MS = 1, WAIT_MS = 1000 };
 
 long tcp_ask(int fd, struct tcp_info *info) {
   socklen_t size = sizeof *info;
@@ -102,16 +102,27 @@ static int64_t wait_for_more(const struct looking *l, const struct tcp_end *from
   return on_its_way(l, from);
 }
 
-/* What the other end has written and not yet sent cannot be read, but it can be made to arrive. */
+/* What the other end has written and not yet sent cannot be read, but it can be made to arrive. Where memory
+ * is short the kernel says that there is enough to read before all is there, and has no more news then. */
 static long let_arrive(struct looking *l, const struct tcp_end *from) {
-  int64_t before = INT64_MAX, missing = on_its_way(l, from);
+  int64_t missing = on_its_way(l, from), before;
+  uint64_t last = now_ns(CLOCK_MONOTONIC);
   if (missing > 0 && !has_room(l, missing))
     make_room(l);
-  while (missing > 0 && missing < before) {
+  while (missing > 0) {
     before = missing;
     missing = wait_for_more(l, from);
+    uint64_t now = now_ns(CLOCK_MONOTONIC);
+    if (missing < before)
+      last = now;
+    else if (now - last > WAIT_MS * 1000000ull)
+      return refuse(l, "a TCP socket that the program has written more to than it takes");
+    else {
+      make_room(l);
+      sys(SYS_(poll), NULL, 0, LOOK_MS);
+    }
   }
-  return missing > 0 ? refuse(l, "a TCP socket that the program has written more to than it takes") : 0;
+  return 0;
 }
 
 /* ---- The other end ------------------------------------------------------------------------------------ */
