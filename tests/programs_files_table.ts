@@ -268,7 +268,7 @@ def take():
         if name in waiting:
             assert waiting.pop(0) == name
             seen += 1
-for i in range(15000):
+for i in range(90000):
     x = x * 16807 % 2147483647
     name = "file%d" % (i % 500)
     # To truncate would make ext4 write each to the disk.
