@@ -7,6 +7,7 @@
 #include <string.h>
 #include <sys/msg.h>
 #include <sys/sem.h>
+#include <unistd.h>
 
 #include "running.h"
 #include "say.h"
@@ -17,8 +18,9 @@ bool sysv_may_be_there(const struct image *image, int32_t key) {
          (running_boot_id(now) == 0 && memcmp(now, image->info.boot_id, sizeof now) == 0);
 }
 
+/* Of the job only its first process is there by then, which may ask for its own id. */
 bool sysv_is_alive(pid_t pid) {
-  return pid > 0 && running_starttime(AT_FDCWD, pid) != 0;
+  return pid > 0 && pid != getpid() && running_starttime(AT_FDCWD, pid) != 0;
 }
 
 /* ---- Ids ---------------------------------------------------------------------------------------------- */
