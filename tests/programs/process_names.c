@@ -40,6 +40,7 @@ int main(int argc, char **argv) {
   CHECK(slurp("/proc/self/environ", environment[1], sizeof environment[1]) == environment_size);
   CHECK(memcmp(environment[0], environment[1], environment_size) == 0);
   CHECK(slurp("/proc/self/auxv", auxv[1], sizeof auxv[1]) == auxv_size);
-  CHECK(memcmp(auxv[0], auxv[1], auxv_size) == 0);
+  /* The value beside AT_NULL means nothing to a program: restart leaves its mark there. */
+  CHECK(memcmp(auxv[0], auxv[1], auxv_size - sizeof(long)) == 0);
   success();
 }
