@@ -109,7 +109,7 @@ clean:
 # Deno: the one on PATH, or one fetched from npm into .tools/, and the packages of deno.lock.
 DENO := tasks/deno.sh
 
-.PHONY: deno check res demo test test-programs bench fmt lint
+.PHONY: deno check res demo test test-programs test-kernel bench fmt lint
 deno:
 	$(Q)$(DENO) --install
 
@@ -129,6 +129,9 @@ test: deno
 
 test-programs: test-parts
 	$(Q)$(DENO) run -A tests/programs.ts
+
+test-kernel: test-parts
+	$(Q)$(DENO) run -A tests/kernel.ts
 
 bench: bench-parts
 	$(Q)$(DENO) run -A bench/bench.ts
@@ -168,6 +171,7 @@ help:
 	@echo 'make demo              counts, checkpoints, kills (check) and brings back (res)'
 	@echo 'make test              checks everything; its last line counts'
 	@echo 'make test-programs     saves and restarts real programs'
+	@echo 'make test-kernel       tries libckpt on Debian'\''s kernel, in an emulated machine'
 	@echo 'make bench             measures'
 	@echo 'make fmt, make lint    format, and check the sources'
 	@echo 'make install PREFIX=P  installs below P (/usr/local)'

@@ -7,6 +7,7 @@
 #include "core/sys.h"
 #include "core/text.h"
 #include "describe.h"
+#include "job.h"
 
 static int64_t now_in_ns(int clock) {
   struct timespec now;
@@ -61,6 +62,32 @@ static long describe_timerfd(struct looking *l, struct ckpt_description *d) {
   return 0;
 }
 
+/* Older kernels do not tell EFD_SEMAPHORE: reading two or more does, and what is read is put back. */
+static bool counts_down(int fd, uint64_t count) {
+  uint64_t raise = count < 2 ? 2 - count : 0, got = 0;
+  if (raise)
+    sys(SYS_(write), fd, &raise, sizeof raise);
+  sys(SYS_(read), fd, &got, sizeof got);
+  uint64_t left = count + raise - got, missing = count - left;
+  if (left < count)
+    sys(SYS_(write), fd, &missing, sizeof missing);
+  else if (left > count)
+    sys(SYS_(read), fd, &left, sizeof left);
+  return got == 1;
+}
+
+/* Of those that share it one looks, and tells the count: the others may see it on its way. */
+static void describe_eventfd(struct looking *l, struct ckpt_description *d, uint64_t count) {
+  uint32_t shared = shared_id(l->c, l->fd);
+  d->kind = CKPT_DESC_EVENTFD;
+  if (proc_field(l->info, "eventfd-semaphore", 10, &d->b)) {
+    d->a = count;
+  } else if (!shared || carries_shared(l->c, shared)) {
+    d->b = counts_down(l->fd, count);
+    d->a = count;
+  }
+}
+
 long describe_anonymous(struct looking *l, struct ckpt_description *d) {
   static const struct {
     const char *name, *words;
@@ -73,9 +100,7 @@ long describe_anonymous(struct looking *l, struct ckpt_description *d) {
   };
   uint64_t count;
   if (proc_field(l->info, "eventfd-count", 16, &count)) {
-    d->kind = CKPT_DESC_EVENTFD;
-    d->a = count;
-    proc_field(l->info, "eventfd-semaphore", 10, &d->b);
+    describe_eventfd(l, d, count);
     return 0;
   }
   if (text_equal(l->name, "anon_inode:[timerfd]"))

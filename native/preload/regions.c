@@ -129,6 +129,12 @@ static uint32_t lock_future(const struct ckpt_region *region) {
   return MCL_FUTURE | (region->flags & CKPT_REGION_ON_FAULT ? MCL_ONFAULT : 0);
 }
 
+/* Older kernels show no "lf": but what is locked at once is there. */
+static bool is_locked_on_fault(const struct reading *r, const struct ckpt_region *region) {
+  return region->flags & CKPT_REGION_LOCKED && !(region->flags & CKPT_REGION_HUGETLB) && region->prot &&
+         r->resident * 1024 < region->end - region->start;
+}
+
 static long add_mapping(struct reading *r, const char *words) {
   struct ckpt_region region = {
       .start = r->map.start,
@@ -141,6 +147,8 @@ static long add_mapping(struct reading *r, const char *words) {
     return 0;
   if (region.flags & CKPT_REGION_HUGETLB)
     region.flags |= (10u + (uint32_t)__builtin_ctzll(r->page_size)) << CKPT_HUGE_SHIFT;
+  if (is_locked_on_fault(r, &region))
+    region.flags |= CKPT_REGION_ON_FAULT;
   if (region.start <= r->c->arena.start && region.end > r->c->arena.start)
     r->c->process.lock_future = lock_future(&region);
   if (text_equal(r->name, "[vdso]")) {

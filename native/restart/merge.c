@@ -122,9 +122,10 @@ static void move_rights(struct image *merged, const struct ckpt_description *d, 
   }
 }
 
-/* Of those that share a description, one has saved what waits in it. */
+/* Of those that share a description, one has saved what waits in it, and maybe what an eventfd counts. */
 static void take_contents(struct ckpt_description *known, const struct ckpt_description *d) {
-  if (d->data_size)
+  bool counts = d->kind == CKPT_DESC_EVENTFD && known->kind == d->kind && (d->a || d->b);
+  if (d->data_size || counts)
     *known = *d;
 }
 
