@@ -1,5 +1,6 @@
 import { CheckpointError } from "./errors.ts";
 import { CONTROL_VERSION, REPORT, ReportKind, REQUEST, RequestFlag, RequestOp } from "./format.ts";
+import { ignoreList } from "./ignore.ts";
 import { Errno, errnoWords, Library, NativeError } from "./library.ts";
 import { text } from "./notes.ts";
 import {
@@ -47,6 +48,8 @@ export interface RequestOptions {
   timeout?: number;
   /** Of which open files it carries the contents. */
   withFiles?: WithFiles;
+  /** Which descendants are left out. */
+  ignore?: readonly (number | string)[];
   /** Called while the image is written. */
   onProgress?: (progress: Progress) => void;
 }
@@ -118,6 +121,7 @@ async function converse(
   asked: Asked,
   options: RequestOptions,
 ): Promise<Report | undefined> {
+  const ignore = await ignoreList(options.ignore, asked.pid);
   const { listener, cookie } = library.listen();
   let connection = -1;
   try {
@@ -131,6 +135,7 @@ async function converse(
         flags: options.kill ? RequestFlag.KILL : 0,
         timeout_ms: Math.ceil(options.timeout ?? 0),
         files: new TextEncoder().encode(filePatterns(options.withFiles)),
+        ignore: new TextEncoder().encode(ignore),
       }),
     );
     return await receiveReport(library, { connection, onProgress: options.onProgress });

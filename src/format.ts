@@ -523,6 +523,7 @@ export const REQUEST = new Struct("ckpt_request", {
   call_rsp: "u64",
   stop_signal: "u32",
   pad: "u32",
+  ignore: "bytes1024",
 });
 
 /** struct ckpt_report. */

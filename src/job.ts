@@ -43,6 +43,13 @@ export interface CheckpointOptions {
    * the program was launched when not given.
    */
   withFiles?: WithFiles;
+  /**
+   * Descendants that are left out of the image, with all that they have started: process ids, and names as `ps`
+   * shows them (of which the kernel keeps 15 bytes). They go on undisturbed. The restarted program finds what only
+   * they had the other end of closed, and no such children. As CKPT_IGNORE in the program's environment says when
+   * not given.
+   */
+  ignore?: readonly (number | string)[];
   /** Called while the image is written. */
   onProgress?: (progress: Progress) => void;
 }

@@ -35,6 +35,7 @@ enum ckpt_request_flag {
 };
 
 #define CKPT_PATTERNS_MAX 1024
+#define CKPT_IGNORE_MAX 1024
 struct ckpt_request {
   uint32_t size;
   uint32_t version;
@@ -50,6 +51,7 @@ struct ckpt_request {
   uint64_t call_rsp;
   uint32_t stop_signal; /* the process is stopped by it, and held by whoever asks; 0: it is not stopped */
   uint32_t pad;
+  char ignore[CKPT_IGNORE_MAX]; /* which descendants are left out, as in CKPT_IGNORE; empty: as that says */
 };
 
 enum ckpt_report_kind {

@@ -211,9 +211,9 @@ static const struct field ckpt_waiting_fields[] = {F(kind), F(size)};
 #undef F
 
 #define F(name) FIELD(ckpt_request, name)
-static const struct field ckpt_request_fields[] = {F(size),       F(version),  F(op),          F(flags),
-                                                   F(timeout_ms), F(files),    F(call_known),  F(call_number),
-                                                   F(call_rip),   F(call_rsp), F(stop_signal), F(pad)};
+static const struct field ckpt_request_fields[] = {
+    F(size),        F(version),  F(op),       F(flags),       F(timeout_ms), F(files), F(call_known),
+    F(call_number), F(call_rip), F(call_rsp), F(stop_signal), F(pad),        F(ignore)};
 #undef F
 
 #define F(name) FIELD(ckpt_report, name)

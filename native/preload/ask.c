@@ -73,6 +73,9 @@ static bool is_known(const struct checkpoint *c, int32_t pid) {
 static long add_member(struct checkpoint *c, int32_t pid, int32_t parent) {
   if (has_ended(pid) || is_known(c, pid))
     return 0;
+  long ignored = ignore_looks_at(c, pid, parent);
+  if (ignored)
+    return ignored < 0 ? ignored : 0;
   struct member *member = list_add(&c->arena, &c->job->members, sizeof *member);
   if (!member)
     return -ENOMEM;
@@ -275,11 +278,21 @@ static long begin_stopped(struct checkpoint *c, struct member *member) {
   return queue(c, member);
 }
 
+static long at_most_0(long result) {
+  return result < 0 ? result : 0;
+}
+
 static long begin(struct checkpoint *c, struct member *member) {
   member->tid = living_thread(member->pid);
   if (member->tid == 0) {
     member->stage = STAGE_ENDED;
     return 0;
+  }
+  /* By now it may be another program, of a name that is to be left out. */
+  long ignored = ignore_looks_at(c, member->pid, member->parent);
+  if (ignored) {
+    member->stage = STAGE_ENDED;
+    return at_most_0(ignored);
   }
   const char *world = find_other_world(member->pid);
   if (world && !has_ended(member->pid))
@@ -333,7 +346,8 @@ static long hold(struct checkpoint *c, struct member *member, bool give_up) {
     let_go_of_ended(c, member);
     return 0;
   }
-  if (!give_up && handles_control_signal(member->pid)) {
+  bool ignored = !give_up && ignore_looks_at(c, member->pid, member->parent) != 0; /* begin() goes into it */
+  if (!give_up && !ignored && handles_control_signal(member->pid)) {
     note_call(member);
     result = queue(c, member);
   } else {
@@ -341,10 +355,6 @@ static long hold(struct checkpoint *c, struct member *member, bool give_up) {
   }
   sys(SYS_(ptrace), PTRACE_DETACH, member->tid, 0, signal_on_the_way(&info));
   return result;
-}
-
-static long at_most_0(long result) {
-  return result < 0 ? result : 0;
 }
 
 long job_ask(struct checkpoint *c, struct member *member) {

@@ -46,6 +46,7 @@ struct checkpoint {
   struct order *order;    /* in every process of a job: the leader's last */
   struct list open_files; /* struct open_file, of all of them */
   struct list tcp_ends;   /* struct tcp_end, likewise */
+  struct list left_out;   /* struct left_out (ignore.c): processes that are not saved */
   struct offering parent; /* what this process may inherit (inherit.h) */
   char *scratch;          /* SCRATCH bytes, when there is a job */
   uint64_t members_size;  /* of the other processes' cores */

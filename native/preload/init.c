@@ -80,6 +80,13 @@ static void use_with_files(const char *value) {
     complain("CKPT_WITH_FILES", "it has more than 1023 bytes", "no files are carried");
 }
 
+static void use_ignore(const char *value) {
+  if (strlen(value) < sizeof ckpt_state.ignore)
+    text_copy(ckpt_state.ignore, sizeof ckpt_state.ignore, value);
+  else
+    complain("CKPT_IGNORE", "it has more than 1023 bytes", "no processes are left out");
+}
+
 /* Relative directories are meant from where the program started, whatever it does to its cwd later. */
 static void use_dir(const char *value) {
   struct text dir = text_in(ckpt_state.dir, sizeof ckpt_state.dir);
@@ -103,7 +110,8 @@ static void use_variable(const char *variable) {
                {"CKPT_NAME=", use_name},
                {"CKPT_SIGNAL=", use_signal},
                {"CKPT_TIMEOUT=", use_timeout},
-               {"CKPT_WITH_FILES=", use_with_files}};
+               {"CKPT_WITH_FILES=", use_with_files},
+               {"CKPT_IGNORE=", use_ignore}};
   for (size_t i = 0; i < sizeof known / sizeof known[0]; i++)
     if (text_starts(variable, known[i].name) && variable[strlen(known[i].name)])
       known[i].use(variable + strlen(known[i].name));

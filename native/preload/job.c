@@ -216,7 +216,7 @@ static long bring_all(struct checkpoint *c) {
     for (size_t i = 0; i < count(c) && result == 0 && all_are(c, STAGE_JOINED); i++)
       result = job_add_children(c, member_at(c, i)->pid);
   }
-  return result;
+  return result == 0 ? ignore_finish(c) : result;
 }
 
 static long make_listener(struct checkpoint *c) {
@@ -305,6 +305,7 @@ static long tell_lists(struct checkpoint *c, enum order_kind kind) {
   if (files < 0)
     return files;
   c->order->files = c->open_files.count;
+  c->order->left_out = c->left_out.count;
   long result = tell_all(c, kind, (int)files);
   sys(SYS_(close), files);
   return result;

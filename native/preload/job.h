@@ -32,8 +32,8 @@ struct open_file {
 
 enum order_kind { ORDER_DESCRIBE = 1, ORDER_WRITE = 2, ORDER_CARRY_ON = 3, ORDER_END = 4, ORDER_LIST = 5 };
 
-/* LIST and DESCRIBE come with a memfd that holds every process's open files and TCP ends, WRITE with the
- * directory of the image and with what the parent offers. */
+/* LIST and DESCRIBE come with a memfd that holds every process's open files, who is left out and TCP ends,
+ * WRITE with the directory of the image and with what the parent offers. */
 struct order {
   uint32_t size; /* of this struct: another version of libckpt may lead */
   uint32_t kind;
@@ -52,6 +52,7 @@ struct order {
   uint8_t id[16];
   char job_dir[CKPT_PATH_MAX];
   char temp_name[64];
+  uint64_t left_out; /* LIST, DESCRIBE: how many are in the memfd, between the open files and the TCP ends */
 };
 
 enum stage {
@@ -137,6 +138,17 @@ long message_send(int socket, const void *packet, size_t size, struct passed pas
 long message_receive(int socket, void *packet, size_t size, struct passed *passed);
 void passed_close(const struct passed *passed);
 
+/* ignore.c */
+/* In the leader: is this process to be left out, or a child of one that is? 1: from now on it is. */
+long ignore_looks_at(struct checkpoint *c, int32_t pid, int32_t parent);
+/* Finds the descendants of those, and refuses what must not go on while the others are saved. */
+long ignore_finish(struct checkpoint *c);
+/* Of so many entries of c->left_out, in bytes. */
+size_t ignore_size(size_t count);
+/* Has one of those this pipe open, to read (O_RDONLY) or to write? */
+struct inode;
+bool ignored_has(struct checkpoint *c, const struct inode *inode, uint32_t access);
+
 /* offers.c */
 void offers_make(struct checkpoint *c, struct offering *offering);
 void offers_close(struct offering *offering);
@@ -148,7 +160,7 @@ void offers_withdraw(struct checkpoint *c);
 long open_files_list(struct checkpoint *c);
 /* Gives an id to each description that more than one process has. */
 long open_files_compare(struct checkpoint *c);
-/* Open files, then TCP ends, in a memfd: the descriptor. */
+/* Open files, then who is left out, then TCP ends, in a memfd: the descriptor. */
 long open_files_send(struct checkpoint *c);
 /* Adds those of a member, that are `files` of them, from a memfd to the leader's; in a member (process 0)
  * puts the leader's in the place of all that it has. */

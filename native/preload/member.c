@@ -61,7 +61,7 @@ static long wait_for_lists(struct checkpoint *c) {
 /* What this process adds to the lists of all is sent alone. */
 static long list_again(struct checkpoint *c) {
   long result = tcp_ends_list(c);
-  c->open_files.count = 0;
+  c->open_files.count = c->left_out.count = 0;
   return result < 0 ? result : report_lists(c, CKPT_REPORT_LISTED);
 }
 

@@ -150,8 +150,12 @@ long open_files_send(struct checkpoint *c) {
   if (fd < 0)
     return fd;
   long result = sys_pwrite_full((int)fd, c->open_files.entries, files, 0);
+  uint64_t left_out = ignore_size(c->left_out.count);
   if (result == 0)
-    result = sys_pwrite_full((int)fd, c->tcp_ends.entries, c->tcp_ends.count * sizeof(struct tcp_end), files);
+    result = sys_pwrite_full((int)fd, c->left_out.entries, left_out, files);
+  if (result == 0)
+    result = sys_pwrite_full((int)fd, c->tcp_ends.entries, c->tcp_ends.count * sizeof(struct tcp_end),
+                             files + left_out);
   if (result == 0)
     return fd;
   sys(SYS_(close), fd);
@@ -183,12 +187,17 @@ long open_files_receive(struct checkpoint *c, int fd, uint64_t files, uint32_t p
   long result = sys(SYS_(fstat), fd, &st);
   if (result < 0)
     return result;
-  if (!process)
-    c->open_files.count = c->tcp_ends.count = 0;
-  result = receive(c, fd, &c->open_files, sizeof(struct open_file), 0, files * sizeof(struct open_file));
+  /* Who is left out the leader alone tells. */
+  uint64_t left_out = files * sizeof(struct open_file), tcp_ends = left_out;
+  if (!process) {
+    c->open_files.count = c->left_out.count = c->tcp_ends.count = 0;
+    tcp_ends += ignore_size(c->order->left_out);
+  }
+  result = receive(c, fd, &c->open_files, sizeof(struct open_file), 0, left_out);
   if (result == 0)
-    result = receive(c, fd, &c->tcp_ends, sizeof(struct tcp_end), files * sizeof(struct open_file),
-                     (uint64_t)st.st_size);
+    result = receive(c, fd, &c->left_out, ignore_size(1), left_out, tcp_ends);
+  if (result == 0)
+    result = receive(c, fd, &c->tcp_ends, sizeof(struct tcp_end), tcp_ends, (uint64_t)st.st_size);
   struct open_file *entries = c->open_files.entries;
   for (size_t i = first; process && i < c->open_files.count; i++)
     entries[i].process = process;

@@ -109,6 +109,7 @@ struct ends {
   bool packets;  /* some end writes them: O_DIRECT */
   size_t reader; /* the first description that reads: contents go with it */
   int outside;   /* a descriptor with the same access that was there from the start, or -1 */
+  bool leaders;  /* that is one of the leader's, which `restart` has */
 };
 
 static struct ends find_ends(struct looking *l, const struct inode *known, size_t which) {
@@ -138,7 +139,7 @@ static struct ends find_ends(struct looking *l, const struct inode *known, size_
     ends.writes |= access_mode(files[i].flags) != O_RDONLY;
     if (files[i].process == 0 && files[i].outside &&
         access_mode(files[i].flags) == access_mode(all[which].flags))
-      ends.outside = files[i].fd;
+      ends.outside = files[i].fd, ends.leaders = true;
   }
   return ends;
 }
@@ -147,6 +148,12 @@ static struct ends find_ends(struct looking *l, const struct inode *known, size_
 static bool is_other_end_closed(int fd) {
   struct pollfd poller = {.fd = fd};
   return sys(SYS_(poll), &poller, 1, 0) == 1 && poller.revents & (POLLHUP | POLLERR);
+}
+
+/* Or nobody but those that are left out. What the leader was started with leads to `restart`'s all the same.
+ */
+static bool is_given_up(struct checkpoint *c, const struct ends *ends, const struct inode *inode) {
+  return !ends->leaders && ignored_has(c, inode, ends->reads ? O_WRONLY : O_RDONLY);
 }
 
 /* A pipe whose other end is not here leads outside: fine for 0, 1, 2, for what the program was started with,
@@ -160,11 +167,11 @@ long describe_pipes(struct looking *l, const struct list *inodes) {
       continue;
     struct ends ends = find_ends(l, inodes->entries, i);
     text_copy(l->name, sizeof l->name, string_at(c, d->name));
-    if (!d->file && ends.reads != ends.writes && is_other_end_closed(l->fd))
+    const struct inode *inode = (const struct inode *)inodes->entries + i;
+    if (!d->file && ends.reads != ends.writes && (is_other_end_closed(l->fd) || is_given_up(c, &ends, inode)))
       ends.reads = ends.writes = true;
     if (d->file || (ends.reads && ends.writes)) {
-      bool carries =
-          ends.reader == i && carries_inode(c, ((const struct inode *)inodes->entries)[i].dev, d->a);
+      bool carries = ends.reader == i && carries_inode(c, inode->dev, d->a);
       long result = carries ? peek_pipe(l, d, ends.packets) : 0;
       if (result < 0)
         return fail(c, result, "descriptor %d: the contents of the pipe cannot be copied: %s", (int64_t)l->fd,

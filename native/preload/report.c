@@ -42,6 +42,7 @@ static long receive_request(int fd, uint64_t cookie, struct ckpt_request *reques
   bool known = result >= (long)sizeof *request && request->version == CKPT_CONTROL_VERSION &&
                (request->op == CKPT_REQUEST_CHECKPOINT || request->op == CKPT_REQUEST_JOIN);
   request->files[sizeof request->files - 1] = 0;
+  request->ignore[sizeof request->ignore - 1] = 0;
   return known ? 0 : -EINVAL;
 }
 

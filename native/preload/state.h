@@ -40,6 +40,7 @@ struct state {
   char name[256];          /* CKPT_NAME, or empty for PROGRAM-PID */
   char program[256];
   char with_files[CKPT_PATTERNS_MAX]; /* CKPT_WITH_FILES */
+  char ignore[CKPT_IGNORE_MAX];       /* CKPT_IGNORE */
   struct ckpt_resume resume;
   struct context context;
   uint32_t parked;   /* threads that stand in ckpt_park */

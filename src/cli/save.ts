@@ -8,6 +8,7 @@ export async function saveCommand(args: string[]): Promise<number> {
   const parsed = readArguments(args, {
     flags: ["kill", "json"],
     values: ["dir", "timeout"],
+    lists: ["ignore"],
     optional: { "with-files": "*" },
     operands: [1, 1],
     wanted: "a process or a job",
@@ -21,6 +22,7 @@ export async function saveCommand(args: string[]): Promise<number> {
     kill: parsed.flag("kill"),
     timeout,
     withFiles: parsed.value("with-files"),
+    ignore: parsed.list("ignore"),
     onProgress: (at) => progress.show(at),
   });
   progress.finish();
