@@ -21,6 +21,12 @@ roundtrips([
   },
   {
     does:
+      "brings back a deleted file that one process has open and another only maps, with its length",
+    program: "tree_deleted",
+    endsForGood: true,
+  },
+  {
+    does:
       "brings back sockets that are a process's standard input and output, and lead to its parent",
     program: "tree_started_with",
   },

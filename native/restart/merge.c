@@ -54,13 +54,15 @@ static void move_parts(struct image *merged, const struct starts *at) {
     merged->options[i].socket += (uint32_t)at->sockets;
 }
 
-/* What one process has open and another only maps is carried whole by the first. */
+/* What one process has open and another only maps is carried whole by the first, which knows how long it is:
+ * the other knows only whole pages. */
 static void unite(struct ckpt_file *known, const struct ckpt_file *file) {
   uint64_t size = known->size > file->size ? known->size : file->size;
   uint32_t flags = known->flags | file->flags;
   if (file->flags & CKPT_FILE_CARRIED)
     *known = *file;
-  known->size = size;
+  else if (!(known->flags & CKPT_FILE_CARRIED))
+    known->size = size;
   known->flags = flags & CKPT_FILE_CARRIED ? flags & ~(uint32_t)CKPT_FILE_MEMORY : flags;
 }
 
