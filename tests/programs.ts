@@ -175,6 +175,10 @@ async function runAll(user: string, seed: number, only: string | undefined): Pro
       console.log(`skipped ${program.name} as ${user}: ${missing.join(", ")} missing`);
       continue;
     }
+    if (program.ordinaryOnly && Deno.uid() === 0) {
+      console.log(`skipped ${program.name} as ${user}: ${program.ordinaryOnly}`);
+      continue;
+    }
     const work = await Deno.makeTempDir({ prefix: "ckpt-programs-" });
     try {
       const words = await run(work, randomFrom(seed * 1000 + index));

@@ -15,6 +15,8 @@ export interface Prepared {
   inputs?: Record<string, string>;
   /** A command for sh, run once in ../input. */
   prepare?: string;
+  /** Why root does not run it. */
+  ordinaryOnly?: string;
 }
 
 /** Runs a command to its end, without an input. */

@@ -24,6 +24,67 @@ for round in 1 2 3 4 5 6; do
 done
 `;
 
+/** A token that goes round, and a rod whose heat spreads; what each process sees is checked, and the sum is printed. */
+const mpiSource = `#include <mpi.h>
+#include <stdio.h>
+#include <stdlib.h>
+enum { N = 20000, STEPS = 4000 };
+int main(int argc, char **argv) {
+  int rank, size;
+  MPI_Init(&argc, &argv);
+  MPI_Comm_rank(MPI_COMM_WORLD, &rank);
+  MPI_Comm_size(MPI_COMM_WORLD, &size);
+  long token = 1;
+  for (long turn = 0; turn < 12000; turn++) {
+    if (rank == 0) {
+      MPI_Send(&token, 1, MPI_LONG, 1, 5, MPI_COMM_WORLD);
+      MPI_Recv(&token, 1, MPI_LONG, size - 1, 5, MPI_COMM_WORLD, MPI_STATUS_IGNORE);
+    } else {
+      MPI_Recv(&token, 1, MPI_LONG, rank - 1, 5, MPI_COMM_WORLD, MPI_STATUS_IGNORE);
+      token = (token * 48271 + rank) % 2147483647;
+      MPI_Send(&token, 1, MPI_LONG, (rank + 1) % size, 5, MPI_COMM_WORLD);
+    }
+  }
+  if (rank == 0)
+    printf("token %ld\\n", token), fflush(stdout);
+  double *now = calloc(N + 2, sizeof *now), *next = calloc(N + 2, sizeof *next);
+  for (int i = 1; i <= N; i++)
+    now[i] = (rank * N + i) % 101;
+  int left = rank ? rank - 1 : MPI_PROC_NULL, right = rank + 1 < size ? rank + 1 : MPI_PROC_NULL;
+  for (int step = 0; step < STEPS; step++) {
+    MPI_Sendrecv(&now[1], 1, MPI_DOUBLE, left, 1, &now[N + 1], 1, MPI_DOUBLE, right, 1, MPI_COMM_WORLD, MPI_STATUS_IGNORE);
+    MPI_Sendrecv(&now[N], 1, MPI_DOUBLE, right, 2, &now[0], 1, MPI_DOUBLE, left, 2, MPI_COMM_WORLD, MPI_STATUS_IGNORE);
+    for (int i = 1; i <= N; i++)
+      next[i] = now[i] + 0.25 * (now[i - 1] - 2 * now[i] + now[i + 1]);
+    double *old = now;
+    now = next, next = old;
+    if (step % 500 == 0) {
+      double part = 0, sum;
+      for (int i = 1; i <= N; i++)
+        part += now[i] * i;
+      MPI_Reduce(&part, &sum, 1, MPI_DOUBLE, MPI_SUM, 0, MPI_COMM_WORLD);
+      if (rank == 0)
+        printf("%d %.17g\\n", step, sum), fflush(stdout);
+    }
+  }
+  MPI_Finalize();
+  return 0;
+}
+`;
+
+const mpi: Record<string, { compiler: string; run: string; needs: Record<string, string> }> = {
+  "MPICH": {
+    compiler: "mpicc.mpich",
+    run: "mpirun.mpich -n 2",
+    needs: { "/usr/include/x86_64-linux-gnu/mpich/mpi.h": "libmpich-dev", "mpirun.mpich": "mpich" },
+  },
+  "OpenMPI over TCP": {
+    compiler: "mpicc.openmpi",
+    run: "mpirun.openmpi --allow-run-as-root --oversubscribe --mca btl tcp,self -n 2",
+    needs: { "mpicc.openmpi": "libopenmpi-dev", "mpirun.openmpi": "openmpi-bin" },
+  },
+};
+
 export const moreTreeWorkloads: Workload[] = [
   ...["ksh", "zsh"].map((shell): Workload => ({
     name: shell,
@@ -105,4 +166,44 @@ for i in $(seq 40); do for f in $(seq 12); do seq $i $((i * f * 130)) > file-$f;
     prepare:
       `mkdir tree other && for f in $(seq 90); do seq $f 120000 > tree/$f; { seq $f 60000; echo $f; seq 60001 120000; } > other/$((f + 5)); done`,
   },
+  {
+    name: "PostgreSQL under pgbench",
+    command: "sh ../input/bench.sh > out",
+    needs: { "/usr/lib/postgresql/15/bin/postgres": "postgresql-15" },
+    ordinaryOnly: "it refuses to run as root",
+    inPlace: true,
+    inputs: {
+      "bench.sh": `PATH=/usr/lib/postgresql/15/bin:$PATH PGHOST=$PWD PGDATABASE=postgres
+export PATH PGHOST PGDATABASE
+initdb -D data --no-sync --locale=C > log
+postgres -D data -k "$PWD" -c listen_addresses= > log 2>&1 & server=$!
+until pg_isready -q; do sleep 0.05; done
+pgbench -q -i > log 2>&1
+pgbench -n -c 4 -j 2 -t 700 --random-seed=7 > log 2>&1
+echo "pgbench ended with $?"
+psql -At << END
+select count(*), sum(delta) from pgbench_history;
+select sum(abalance) from pgbench_accounts;
+select sum(tbalance) from pgbench_tellers;
+select sum(bbalance) from pgbench_branches;
+select count(*) from pgbench_accounts a join (select aid, sum(delta) from pgbench_history group by aid) h using (aid)
+  where abalance <> h.sum;
+create extension amcheck;
+select bt_index_check('pgbench_accounts_pkey', true);
+END
+kill -INT $server
+wait $server
+echo "the server ended with $?"
+`,
+    },
+    compare: "rm -r data log",
+  },
+  ...Object.entries(mpi).map(([name, { compiler, run, needs }]): Workload => ({
+    name,
+    command: `${run} ../input/heat > out`,
+    needs,
+    inPlace: true,
+    inputs: { "heat.c": mpiSource },
+    prepare: `${compiler} -O2 heat.c -o heat`,
+  })),
 ];
