@@ -218,7 +218,7 @@ export const PROCESS = new Struct("ckpt_process", {
   lock_future: "u32",
   pad: "u32",
   stop_signal: "u32",
-  pad_2: "u32",
+  keys: "u32",
 });
 
 /** struct ckpt_thread. */

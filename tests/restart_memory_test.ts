@@ -45,6 +45,12 @@ roundtrips([
     args: () => ["60000", "16"],
   },
   { does: "brings back sealed memory", program: "memory_sealed" },
+  {
+    does: "brings back memory under protection keys",
+    program: "memory_keys",
+    obstacle: !/^flags.*\bospke\b/m.test(Deno.readTextFileSync("/proc/cpuinfo")) &&
+      "this processor has no protection keys (make test-kernel emulates one that has)",
+  },
   { does: "brings back 32 MiB without a flipped bit", program: "big_memory", args: () => ["32"] },
 ]);
 

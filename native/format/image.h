@@ -168,7 +168,7 @@ struct ckpt_process {
   uint32_t lock_future; /* MCL_*: what mlockall said about mappings to come */
   uint32_t pad;
   uint32_t stop_signal; /* what has stopped it (SIGSTOP, SIGTSTP, ...); 0: it was not stopped */
-  uint32_t pad_2;
+  uint32_t keys;        /* protection keys that pkey_alloc has given out, a bit each */
 };
 
 /* A child that has ended and that the process has not waited for. */
@@ -245,6 +245,10 @@ enum ckpt_region_flag {
   CKPT_REGION_SEALED = 1u << 14,     /* mseal */
   CKPT_REGION_HUGETLB = 1u << 15,    /* of hugetlbfs pages; CKPT_HUGE_SHIFT says how large */
 };
+
+/* Where in a region's flags its protection key is (pkey_mprotect), 0 to 15. */
+#define CKPT_KEY_SHIFT 16
+#define CKPT_KEYS 16
 
 /* Where in a region's flags the binary logarithm of its huge pages' size is, as in mmap's. */
 #define CKPT_HUGE_SHIFT 26

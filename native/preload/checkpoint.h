@@ -117,6 +117,8 @@ long describe_process(struct checkpoint *c);       /* process.c */
 long describe_children(struct checkpoint *c);      /* children.c */
 long describe_timers(struct checkpoint *c);        /* timers.c */
 long describe_signals(struct checkpoint *c);       /* signals.c */
+long describe_keys(struct checkpoint *c);          /* keys.c */
+void open_keys(void);                              /* keys.c: memory under any key may be read */
 long describe_regions(struct checkpoint *c);       /* regions.c */
 long describe_sysv(struct checkpoint *c);          /* sysv.c */
 long describe_descriptors(struct checkpoint *c);   /* descriptors.c */

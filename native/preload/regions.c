@@ -164,8 +164,10 @@ static long add_mapping(struct reading *r, const char *words) {
   if (proc_has_flag(words, "ss"))
     return refuse_region(r, "a shadow stack");
   /* The kernel's own key for what may only be executed comes back with that protection. */
-  if (r->protection_key && region.prot != PROT_EXEC)
-    return refuse_region(r, "under a protection key");
+  if (r->protection_key < CKPT_KEYS && r->c->process.keys >> r->protection_key & 1)
+    region.flags |= (uint32_t)r->protection_key << CKPT_KEY_SHIFT;
+  else if (r->protection_key && region.prot != PROT_EXEC)
+    return refuse_region(r, "under a protection key that nobody has asked for");
   if (r->name[0] == '/')
     return add_named(r, &region, words);
   if (proc_has_flag(words, "pf") || proc_has_flag(words, "io"))

@@ -116,9 +116,24 @@ static void lock(struct plan *plan, const struct plan_region *region) {
     sys(SYS_(mlock), region->start, size);
 }
 
+/* Those that the program has; it gets the lowest that is free, so all have to be taken for a moment. */
+static void take_keys(struct plan *plan) {
+  uint32_t taken = 0;
+  if (!plan->process.keys)
+    return;
+  for (long key; (key = sys(SYS_(pkey_alloc), 0, 0)) > 0 && key < CKPT_KEYS;)
+    taken |= 1u << key;
+  for (uint32_t key = 1; key < CKPT_KEYS; key++)
+    if ((taken & ~plan->process.keys) >> key & 1)
+      sys(SYS_(pkey_free), key);
+}
+
 static void finish(struct plan *plan, const struct plan_region *region) {
-  if (region->prot != region->fill_prot) {
-    long error = sys(SYS_(mprotect), region->start, region->end - region->start, region->prot);
+  uint32_t key = region->flags >> CKPT_KEY_SHIFT & (CKPT_KEYS - 1);
+  if (region->prot != region->fill_prot || key) {
+    uint64_t size = region->end - region->start;
+    long error = key ? sys(SYS_(pkey_mprotect), region->start, size, region->prot, key)
+                     : sys(SYS_(mprotect), region->start, size, region->prot);
     if (error < 0)
       restorer_fail(plan, PLAN_STEP_PROTECT, error, region->start, region->end);
   }
@@ -135,6 +150,7 @@ static void finish(struct plan *plan, const struct plan_region *region) {
 }
 
 void restorer_finish_regions(struct plan *plan) {
+  take_keys(plan);
   for (uint32_t i = 0; i < plan->guard_count; i++) {
     const struct ckpt_range *guard = &plan->guards[i];
     long error = sys(SYS_(madvise), guard->start, guard->end - guard->start, GUARD_INSTALL);
