@@ -6,7 +6,7 @@
  */
 import { attach } from "../mod.ts";
 import { TempDir, testUnless } from "./support.ts";
-import { Target, type TargetOptions, userObstacle } from "./target.ts";
+import { everyone, Target, type TargetOptions, userObstacle } from "./target.ts";
 import { built } from "./support.ts";
 
 export interface Row {
@@ -29,6 +29,8 @@ export interface Row {
   obstacle?: string | false;
   /** Also with the page finder for old kernels. */
   pagemap?: boolean;
+  /** Also without kcmp. */
+  fcntl?: boolean;
 }
 
 async function settle(target: Target, row: Row): Promise<void> {
@@ -119,6 +121,14 @@ export function roundtrips(rows: Row[]): void {
         `restart() of an image made without PAGEMAP_SCAN ${row.does}`,
         () => killAndRestart(row, depth, { env: { CKPT_FORCE: "pagemap" } }),
       );
+    }
+    if (row.fcntl) {
+      for (const as of everyone) {
+        Deno.test(
+          `restart() of an image made as ${as} without kcmp ${row.does}`,
+          () => killAndRestart(row, depth, { as, env: { CKPT_FORCE: "fcntl" } }),
+        );
+      }
     }
   }
 }

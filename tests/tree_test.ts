@@ -2,7 +2,7 @@ import { assertEquals, assertMatch, assertRejects } from "@std/assert";
 import { CheckpointError, launch } from "../mod.ts";
 import { descendants, stateOf } from "./process.ts";
 import { roundtrips } from "./roundtrip.ts";
-import { eventually, isRoot, run, TempDir, testUnless } from "./support.ts";
+import { built, eventually, isRoot, run, TempDir, testUnless } from "./support.ts";
 import { everyone, imagesOf, Target, userObstacle } from "./target.ts";
 
 roundtrips([
@@ -13,11 +13,13 @@ roundtrips([
   {
     does: "brings back what two processes share, and what each has for itself",
     program: "tree_shared",
+    fcntl: true,
     endsForGood: true,
   },
   {
     does: "brings back once what waits in a pipe that many processes can read",
     program: "tree_pipe",
+    fcntl: true,
   },
   {
     does:
@@ -42,11 +44,13 @@ roundtrips([
   {
     does: "brings back TCP connections between processes, with what waits in them",
     program: "tree_tcp",
+    fcntl: true,
   },
   {
     does:
       "brings back connections of unix sockets between processes, also those that wait to be accepted",
     program: "tree_unix",
+    fcntl: true,
     endsForGood: true,
   },
 ]);
@@ -88,6 +92,23 @@ for (const as of everyone) {
     await last.succeed();
   });
 }
+
+Deno.test("checkpoint() without kcmp names a file that may be shared and that the program has locked", async () => {
+  await using dir = await TempDir.make();
+  await using target = Target.launch([built("tests/tree_locks")], {
+    dir: dir.join("ckpt"),
+    cwd: dir.path,
+    env: { CKPT_FORCE: "fcntl" },
+  });
+  await target.waitFor("READY\n");
+  Deno.kill(target.pid, "SIGUSR2");
+  await target.waitForError(
+    /whether descriptor \d+ of process \d+ and descriptor \d+ of process \d+ \(\/.*\) are shared \(kcmp/,
+  );
+  assertEquals(imagesOf(target.job), []);
+  await target.send("go\n");
+  await target.succeed();
+});
 
 /** Children in another world than the rest. */
 for (

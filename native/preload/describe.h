@@ -28,6 +28,10 @@ struct inode {
   int fd; /* some descriptor of it */
 };
 
+/* same_file.c: what kcmp says of two descriptors (0: the same open file), or a negative errno. */
+long compare_files(int32_t pid, int fd, int32_t other_pid, int other);
+/* Have two descriptors of this process one open file? To be asked of such without O_ASYNC. */
+bool share_signal(int a, int b);
 /* Words about a descriptor that cannot be saved; always negative. */
 long refuse(struct looking *l, const char *what);
 /* Does it lead to something that was never the job's? 0, 1 and 2, and what the program was started with. */

@@ -17,8 +17,6 @@
 #include "job.h"
 #include "thread.h"
 
-enum { SIGNAL_MOST = 64 };
-
 long refuse(struct looking *l, const char *what) {
   return fail(l->c, -EOPNOTSUPP, "descriptor %d is %s (%s), which cannot be saved yet", (int64_t)l->fd, what,
               l->name);
@@ -188,30 +186,17 @@ static long add_description(struct looking *l, struct list *inodes) {
 
 /* ---- Which descriptors share one ---------------------------------------------------------------------- */
 
-/* Where the kernel does not compare: the signal that F_SETSIG sets belongs to the description, and means
- * nothing unless O_ASYNC is on. */
-static bool share_signal(int a, int b) {
-  long before = sys(SYS_(fcntl), a, F_GETSIG);
-  int probe = before == SIGNAL_MOST ? SIGNAL_MOST - 1 : SIGNAL_MOST;
-  if (before < 0 || sys(SYS_(fcntl), b, F_GETSIG) != before || sys(SYS_(fcntl), a, F_SETSIG, probe) < 0)
-    return false;
-  bool same = sys(SYS_(fcntl), b, F_GETSIG) == probe;
-  sys(SYS_(fcntl), a, F_SETSIG, before);
-  return same;
-}
-
 enum side { SAME = 0, BEFORE = 1, AFTER = 2 }; /* kcmp's numbers */
 
 /* Where l->fd stands in the order of open files, or a negative errno: only kcmp knows the order of those of
  * one inode, and it is not allowed everywhere. */
 static long compare(const struct looking *l, const struct inode *known) {
-  enum { FILES = 0 /* KCMP_FILE */ };
   int32_t self = l->c->process.pid;
   if (l->st.st_dev != known->dev)
     return l->st.st_dev < known->dev ? BEFORE : AFTER;
   if (l->st.st_ino != known->ino)
     return l->st.st_ino < known->ino ? BEFORE : AFTER;
-  return sys(SYS_(kcmp), self, self, FILES, l->fd, known->fd);
+  return compare_files(self, l->fd, self, known->fd);
 }
 
 /* The place in l->order of the open file that l->fd refers to, or where it has to go; from `at` on, which is

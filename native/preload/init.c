@@ -115,8 +115,10 @@ static void use_variable(const char *variable) {
   for (size_t i = 0; i < sizeof known / sizeof known[0]; i++)
     if (text_starts(variable, known[i].name) && variable[strlen(known[i].name)])
       known[i].use(variable + strlen(known[i].name));
-  if (text_starts(variable, "CKPT_FORCE="))
+  if (text_starts(variable, "CKPT_FORCE=")) {
     ckpt_state.force_pagemap = text_equal(variable, "CKPT_FORCE=pagemap");
+    ckpt_state.force_fcntl = text_equal(variable, "CKPT_FORCE=fcntl");
+  }
 }
 
 /* The kernel's copy of the environment: a library without libc cannot count on environ, and musl gives

@@ -178,6 +178,14 @@ bool another_has(const struct checkpoint *c, int fd, uint64_t inode);
 bool carries_shared(const struct checkpoint *c, uint32_t id);
 bool carries_inode(const struct checkpoint *c, uint64_t dev, uint64_t ino);
 
+/* same_file.c */
+struct file_of {
+  int32_t pid;
+  const struct open_file *file;
+};
+/* In the leader. 1: one open file description, 0: two; else words say of what it cannot be told. */
+long is_same_file(struct checkpoint *c, const struct file_of *a, const struct file_of *b);
+
 /* shared_maps.c */
 /* Adds the calling process's shared mappings to its open files. */
 long shared_maps_list(struct checkpoint *c);

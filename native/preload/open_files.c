@@ -15,8 +15,6 @@
 #include "job.h"
 #include "tcp_ends.h"
 
-enum { KCMP_FILE = 0 };
-
 static int option_of(int fd, int name) {
   int value = -1;
   socklen_t size = sizeof value;
@@ -87,12 +85,8 @@ static int32_t pid_of(const struct checkpoint *c, uint32_t process) {
 
 /* 1: the same open file description, 0: others. */
 static long is_same(struct checkpoint *c, const struct open_file *a, const struct open_file *b) {
-  int32_t pid_a = pid_of(c, a->process), pid_b = pid_of(c, b->process);
-  long result = sys(SYS_(kcmp), pid_a, pid_b, KCMP_FILE, a->fd, b->fd);
-  if (result < 0)
-    return fail(c, result, "the kernel does not say whether processes %d and %d share a file (kcmp): %s",
-                (int64_t)pid_a, (int64_t)pid_b, text_errno(result));
-  return result == 0;
+  const struct file_of first = {pid_of(c, a->process), a}, second = {pid_of(c, b->process), b};
+  return is_same_file(c, &first, &second);
 }
 
 /* Of the files from `first` on, all openings of one inode: each that an earlier one shares gets its id. */

@@ -36,6 +36,7 @@ struct state {
   int signal;          /* CKPT_SIGNAL; 0: the library never got ready */
   uint32_t timeout_ms; /* CKPT_TIMEOUT */
   bool force_pagemap;
+  bool force_fcntl;        /* no kcmp */
   char dir[CKPT_PATH_MAX]; /* CKPT_DIR, absolute */
   char name[256];          /* CKPT_NAME, or empty for PROGRAM-PID */
   char program[256];
