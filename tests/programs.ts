@@ -18,6 +18,7 @@ import { makeInputs, type Prepared, sh } from "./programs_prepare.ts";
 import { servers, tryServer } from "./programs_servers.ts";
 import { threadedWorkloads } from "./programs_threads.ts";
 import { moreTreeWorkloads } from "./programs_trees_more.ts";
+import { terminalWorkloads } from "./programs_terminals.ts";
 import { treeWorkloads } from "./programs_trees_table.ts";
 
 const ORDINARY_ID = 1000;
@@ -154,6 +155,7 @@ const rows: { program: Prepared; run: (work: string, random: () => number) => Pr
       ...fileWorkloads,
       ...treeWorkloads,
       ...moreTreeWorkloads,
+      ...terminalWorkloads,
     ].map((workload) => ({
       program: workload,
       run: (work: string, random: () => number) => tryWorkload(workload, work, random),
