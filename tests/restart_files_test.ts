@@ -1,6 +1,6 @@
 import { assert, assertEquals, assertMatch } from "@std/assert";
 import { built, run, TempDir } from "./support.ts";
-import { Target } from "./target.ts";
+import { asUser, everyone, Target } from "./target.ts";
 
 const decoder = new TextDecoder();
 
@@ -119,4 +119,58 @@ Deno.test("restart() reads on in a file that stayed as it was", async () => {
   await using again = Target.restart(image);
   await again.send("go\n");
   await again.succeed();
+});
+
+for (const as of everyone) {
+  Deno.test(`restart() --files=keep lets tail -f go on in a file that has grown, as ${as}`, async () => {
+    await using dir = await TempDir.make();
+    const path = dir.join("log");
+    const append = (first: number, last: number) =>
+      Deno.writeTextFile(path, lines(first, last), { append: true });
+    await append(1, 2);
+    await using follower = Target.launch(["tail", "-n", "+1", "-f", path], {
+      dir: dir.join("ckpt"),
+      as,
+    });
+    await follower.waitFor("line 2\n");
+    await append(3, 3);
+    await follower.waitFor("line 3\n");
+    await follower.waitUntilAsleep();
+    const image = await follower.checkpoint();
+    await follower.kill();
+    await append(4, 5);
+    const { code, stderr } = await run([...asUser(as), built("restart"), image]);
+    assertEquals(code, 1, stderr);
+    assertMatch(stderr, /put the old one back, or --files=keep goes on in this one;/);
+    await using again = Target.restart(image, { options: ["--files=keep"], as });
+    await again.waitUntilAsleep();
+    await append(6, 6);
+    await again.waitFor("line 6\n");
+    assertEquals(follower.stdout.text + again.stdout.text, lines(1, 6));
+    await again.kill();
+  });
+}
+
+Deno.test("restart() --files=keep refuses a file for reading that is shorter, or mapped and longer", async () => {
+  for (const harm of ["truncated", "mapped"]) {
+    await using dir = await TempDir.make();
+    const path = dir.join("input");
+    await Deno.writeTextFile(path, "0123456789");
+    await using reader = Target.launch([
+      built("tests/file_reader"),
+      path,
+      ...harm === "mapped" ? ["mapped"] : [],
+    ], {
+      dir: dir.join("ckpt"),
+    });
+    await reader.waitFor("READY\n");
+    const image = await reader.checkpoint();
+    await reader.kill();
+    if (harm === "mapped") await Deno.writeTextFile(path, "more", { append: true });
+    else await Deno.truncate(path, 9);
+    const { code, stderr } = await run([built("restart"), "--files=keep", image]);
+    assertEquals(code, 1, `${harm}: ${stderr}`);
+    assert(stderr.includes(`${path} has `), `${harm}: ${stderr}`);
+    assert(!stderr.includes("--files=keep"), `${harm}: ${stderr}`);
+  }
 });

@@ -151,6 +151,15 @@ static void check_written(const struct checking *checking, const struct ckpt_fil
     add_change(checking, file, CHANGE_BACK);
 }
 
+static const char keeps_it[] = ", or --files=keep goes on in this one";
+
+/* A file that only descriptors refer to may have been appended to, as a log that somebody follows. Nobody can
+ * tell whether what was read of it is still as it was, unless the image carries it: who restarts it must say
+ * so. */
+static bool may_have_grown(const struct ckpt_file *file, const struct stat *st) {
+  return !(file->flags & (CKPT_FILE_MAPPED | CKPT_FILE_CARRIED)) && (uint64_t)st->st_size >= file->size;
+}
+
 /* Whoever names another file (--map) means it, and a copy has another time; but memory over a file of another
  * size is not what it was. */
 static void check_read(const struct checking *checking, struct ckpt_file *file, const struct stat *st) {
@@ -158,22 +167,22 @@ static void check_read(const struct checking *checking, struct ckpt_file *file, 
   bool moved = file->flags & FILE_MOVED;
   bool resized = (uint64_t)st->st_size != file->size && !(moved && !(file->flags & CKPT_FILE_MAPPED));
   bool touched = mtime_ns(st) != file->mtime_ns && !moved;
-  if (!resized && !touched)
+  bool grown = may_have_grown(file, st);
+  if ((!resized && !touched) || (grown && checking->mode == FILES_KEEP))
     return;
   if ((file->flags & CKPT_FILE_CARRIED) && checking->mode != FILES_STRICT) {
     if (check_carried(checking->image, checking->place, file))
       say_warning("%s has changed since: the program goes on with the image's copy of it", path);
     file->flags |= CKPT_FILE_DELETED;
   } else if (resized) {
-    say_problem("%s has %llu bytes and had %llu when it was saved: put the old one back; an image made with "
-                "--with-files "
-                "carries its own",
-                path, (unsigned long long)st->st_size, (unsigned long long)file->size);
-  } else {
     say_problem(
-        "%s has been modified since it was saved: put the old one back; an image made with --with-files "
-        "carries its own",
-        path);
+        "%s has %llu bytes and had %llu when it was saved: put the old one back%s; an image made with "
+        "--with-files carries its own",
+        path, (unsigned long long)st->st_size, (unsigned long long)file->size, grown ? keeps_it : "");
+  } else {
+    say_problem("%s has been modified since it was saved: put the old one back%s; an image made with "
+                "--with-files carries its own",
+                path, grown ? keeps_it : "");
   }
 }
 
