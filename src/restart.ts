@@ -203,7 +203,8 @@ async function start(path: string, options: RestartOptions): Promise<Job> {
   }
 }
 
-function flags(options: RestartOptions): string[] {
+/** The options of the program `restart`. */
+export function flags(options: RestartOptions): string[] {
   const flags: string[] = [];
   if (options.name !== undefined) flags.push("--name", options.name);
   if (options.quiet) flags.push("--quiet");

@@ -14,6 +14,7 @@
 #include "child.h"
 #include "clocks.h"
 #include "control.h"
+#include "copies.h"
 #include "descriptors.h"
 #include "detach.h"
 #include "files.h"
@@ -49,6 +50,7 @@ struct restart {
   bool leads_group;
   bool lends; /* the terminal's foreground to that group */
   bool shares_group;
+  int gate; /* of a copy, else -1 */
   uint64_t begin;
 };
 
@@ -108,9 +110,13 @@ static bool checks_pass(struct restart *r) {
     check_alive(image, &r->place, &r->options);
     check_files(image, &r->place, &r->options, &r->changes);
     check_segments(image);
+    if (r->options.clone)
+      check_copies(image, &r->options);
     vdso_prepare(image, &r->job.children[i].vdso);
   }
   check_sysv(&r->job);
+  if (r->options.clone)
+    check_copy_names(&r->place, r->options.clone);
   return !say_has_problem();
 }
 
@@ -182,6 +188,8 @@ static int give_birth_to_root(struct restart *r) {
 
 /* What changes the world outside, once the program is known to work: before it runs. */
 static int commit(struct restart *r) {
+  if (r->gate >= 0 && copy_wait(r->gate) < 0)
+    return -1;
   if (changes_commit(&r->changes, &r->place) < 0)
     return -1;
   r->running.pid = r->birth.pid;
@@ -193,14 +201,14 @@ static int commit(struct restart *r) {
   int error = running_boot_id(r->running.boot_id) < 0 ? -ENOENT : running_write(r->place.job, &r->running);
   if (error < 0)
     say_warning("cannot note in %s that the program runs: %s", r->place.job, strerror(-error));
-  if (!r->options.no_tty)
+  if (!r->options.no_tty && !r->options.clone)
     terminal_set(&r->job, &r->terminal);
   return 0;
 }
 
 /* restart only waits from here on: it holds nothing open that the program or its partners could notice. */
 static void let_go(struct restart *r) {
-  for (uint32_t i = 0; i < r->job.count; i++)
+  for (uint32_t i = 0; i < r->following.count; i++)
     close(r->following.sockets[i]);
   job_close(&r->job);
   close(r->proc);
@@ -280,9 +288,37 @@ static int run(struct restart *r) {
   return status;
 }
 
+/* The files outside are changed once for all copies, while all of them wait to run. */
+static int run_copies(struct restart *r) {
+  static struct copies copies;
+  if (changes_begin(&r->changes, &r->place) < 0) {
+    changes_undo(&r->changes);
+    return fail();
+  }
+  int copy = copies_fork(&copies, r->options.clone, &r->gate);
+  if (copy > 0) {
+    copy_name(&r->place, (uint32_t)copy);
+    r->changes.count = 0;
+    return run(r);
+  }
+  int status = copy < 0 ? 1 : copies_gather(&copies);
+  if (status == 0 && changes_commit(&r->changes, &r->place) < 0)
+    status = 1;
+  if (status != 0) {
+    copies_end(&copies);
+    changes_undo(&r->changes);
+    fail();
+    return status;
+  }
+  copies_go(&copies);
+  let_go(r);
+  return copies_follow(&copies);
+}
+
 int main(int argc, char **argv) {
   static struct restart r;
   r.begin = now_ns();
+  r.gate = -1;
   int status = options_parse(argc, argv, &r.options);
   if (status >= 0)
     return status;
@@ -307,5 +343,5 @@ int main(int argc, char **argv) {
   if (!checks_pass(&r) || (r.options.pty && relay_begin(&r.job) < 0))
     return fail();
   relay_warn(&r.job, &r.options);
-  return run(&r);
+  return r.options.clone ? run_copies(&r) : run(&r);
 }

@@ -4,6 +4,8 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "copies.h"
+#include "core/text.h"
 #include "format/image.h"
 #include "say.h"
 
@@ -46,6 +48,11 @@ static const char help[] =
     "  --stopped         all of its processes stop before their first own instruction, for a debugger, "
     "until\n"
     "                    restart or the first of them gets SIGCONT\n"
+    "  --clone=N         N copies side by side, each in a pid namespace of its own; their further images go "
+    "to "
+    "the\n"
+    "                    jobs NAME-1 to NAME-N; all start or none, and the first status that is not 0 is "
+    "restart's\n"
     "  --check           checks the whole image, contents included, and starts nothing\n"
     "  --any-owner       accepts an image that belongs to another user: it can do anything you can\n"
     "  --ignore-cpu      starts although this CPU lacks features of the one that the image is from\n"
@@ -66,6 +73,7 @@ enum {
   PTY,
   NO_TTY,
   STOPPED,
+  CLONE,
   CHECK,
   ANY_OWNER,
   IGNORE_CPU,
@@ -88,6 +96,7 @@ static const struct option long_options[] = {
     {"pty", no_argument, 0, PTY},
     {"no-tty", no_argument, 0, NO_TTY},
     {"stopped", no_argument, 0, STOPPED},
+    {"clone", required_argument, 0, CLONE},
     {"check", no_argument, 0, CHECK},
     {"any-owner", no_argument, 0, ANY_OWNER},
     {"ignore-cpu", no_argument, 0, IGNORE_CPU},
@@ -131,6 +140,7 @@ static int take(int option, const char *value, struct options *options) {
   static const char *const clocks_words[] = {"continue", "machine", NULL};
   static const char *const tcp_words[] = {"reset", "refuse", NULL};
   const char *why;
+  uint64_t number;
   int chosen;
   switch (option) {
   case NAME:
@@ -184,6 +194,11 @@ static int take(int option, const char *value, struct options *options) {
   case STOPPED:
     options->stopped = true;
     return -1;
+  case CLONE:
+    if (!text_is_decimal(value, &number) || number < 1 || number > COPIES_MOST)
+      return usage("not a number of copies: ", value, "--clone takes one from 1 to 1000");
+    options->clone = (uint32_t)number;
+    return -1;
   case CHECK:
     options->check = true;
     return -1;
@@ -206,6 +221,22 @@ static int take(int option, const char *value, struct options *options) {
   }
 }
 
+/* Copies have no terminal that is theirs alone, and nobody but restart to look after all of them. */
+static int clone_goes_with(struct options *options) {
+  const char *other = options->detach             ? "--detach"
+                      : options->pty              ? "--pty"
+                      : options->stopped          ? "--stopped"
+                      : options->check            ? "--check"
+                      : options->has_control      ? "--control"
+                      : options->pids == PID_SAME ? "--pid=same"
+                      : options->pids == PID_NEW  ? "--pid=new"
+                                                  : NULL;
+  if (other)
+    return usage("--clone does not go with ", other, "choose one of them");
+  options->pids = PID_NAMESPACE;
+  return -1;
+}
+
 int options_parse(int argc, char **argv, struct options *options) {
   static char name[] = "restart";
   *options = (struct options){0};
@@ -222,5 +253,5 @@ int options_parse(int argc, char **argv, struct options *options) {
   if (options->pty && (options->no_tty || options->detach))
     return usage("--pty does not go with ", options->no_tty ? "--no-tty" : "--detach", "choose one of them");
   options->image = argv[optind];
-  return -1;
+  return options->clone ? clone_goes_with(options) : -1;
 }

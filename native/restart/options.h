@@ -27,6 +27,7 @@ struct options {
   bool pty;    /* makes a terminal for the program */
   bool no_tty; /* lets it have none */
   bool stopped;
+  uint32_t clone; /* how many copies; 0: the program itself */
   bool any_owner;
   bool ignore_cpu;
   bool has_control;

@@ -59,6 +59,8 @@ const TEXTS: Record<string, string[]> = {
     "  --pty        make a terminal for a program that had one, between input and output",
     "  --no-tty     let it have none: what led to one is /dev/null, or hung up",
     "  --stopped    stop before its first own instruction, until it gets SIGCONT (see ckpt gdb)",
+    "  --clone N    N copies side by side, in pid namespaces of their own; they go on as jobs NAME-1",
+    "               to NAME-N, and the first status that is not 0 is the status of restart",
     "  --any-owner  take an image that belongs to another user",
     "  --ignore-cpu take an image of a machine with another processor",
     "  --quiet      no warnings",

@@ -3,6 +3,7 @@ import { ImageError } from "../errors.ts";
 import { defaultDirectory, images } from "../images.ts";
 import { restart } from "../restart.ts";
 import { readArguments, readChoice, readPairs, UsageError } from "./arguments.ts";
+import { restartCopies } from "./copies.ts";
 import { findImage, readKeep, readName } from "./common.ts";
 import { SignalPasser } from "./pass.ts";
 
@@ -10,7 +11,7 @@ import { SignalPasser } from "./pass.ts";
 export async function restartCommand(args: string[]): Promise<number> {
   const parsed = readArguments(args, {
     flags: ["any-owner", "ignore-cpu", "quiet", "detach", "stopped", "pty", "no-tty"],
-    values: ["name", "dir", "pid", "files", "clocks", "tcp", "chdir", "every", "keep"],
+    values: ["name", "dir", "pid", "files", "clocks", "tcp", "chdir", "every", "keep", "clone"],
     lists: ["map", "fd"],
     operands: [0, 1],
   });
@@ -42,6 +43,13 @@ export async function restartCommand(args: string[]): Promise<number> {
   const [what] = parsed.operands;
   const dir = parsed.value("dir");
   const path = what === undefined ? await newestImage(dir) : await findImage(what, dir);
+  const count = parsed.value("clone");
+  if (count !== undefined) {
+    if (options.every || options.keep) {
+      throw new UsageError("--clone and --every or --keep do not go together");
+    }
+    return await restartCopies(path, { count, options });
+  }
   if (options.detach) {
     if (options.every) throw new UsageError("--every and --detach do not go together");
     const { name, pid } = await restart(path, options);

@@ -1,0 +1,168 @@
+import { assert, assertEquals, assertMatch, assertStringIncludes } from "@std/assert";
+import { descendants } from "./process.ts";
+import { built, eventually, run, TempDir } from "./support.ts";
+import { everyone, imagesOf, Target } from "./target.ts";
+
+/** Three copies write whole lines to one pipe: how often each number came. */
+function timesOf(words: string): Map<number, number> {
+  const times = new Map<number, number>();
+  for (const line of words.split("\n").filter((line) => /^\d+$/.test(line))) {
+    times.set(Number(line), (times.get(Number(line)) ?? 0) + 1);
+  }
+  return times;
+}
+
+for (const who of everyone) {
+  Deno.test(`restart --clone lets each of three copies go on without a gap (${who})`, async () => {
+    await using dir = await TempDir.make();
+    await using target = Target.launch([built("count"), "150", "10"], {
+      dir: dir.join("ckpt"),
+      as: who,
+    });
+    await target.waitFor("\n5\n");
+    const image = await target.checkpoint();
+    await target.kill();
+    await using again = Target.restart(image, {
+      options: ["--clone=3", "--name=branch", "--clocks=machine"],
+      as: who,
+    });
+    const names = ["branch-1", "branch-2", "branch-3"].map((name) => dir.join("ckpt", name));
+    await eventually("each copy has its job", () =>
+      names.every((name) => {
+        try {
+          return Deno.statSync(`${name}/running`).isFile;
+        } catch {
+          return false;
+        }
+      }));
+    Deno.kill(again.pid, "SIGUSR2");
+    await eventually(
+      "each copy has its own image",
+      () => names.every((name) => imagesOf(name).length === 1),
+    );
+    assertEquals((await again.end()).code, 0);
+    const times = timesOf(again.stdout.text);
+    const first = Math.min(...times.keys());
+    const expected = Array.from({ length: 151 - first }, (_, i) => [first + i, 3]);
+    assertEquals([...times].sort(([a], [b]) => a - b), expected);
+    for (const name of names) {
+      assert(![...Deno.readDirSync(name)].some((entry) => entry.name === "running"));
+    }
+  });
+
+  Deno.test(`restart --clone ends with the status of the first copy that fails (${who})`, async () => {
+    await using dir = await TempDir.make();
+    await using target = Target.launch(
+      ["sh", "-c", "echo READY; read word; echo got $word; exit ${word:-9}"],
+      { dir: dir.join("ckpt"), as: who },
+    );
+    await target.waitFor("READY\n");
+    const image = await target.checkpoint();
+    await target.kill();
+    await Deno.writeTextFile(dir.join("in"), "7\n");
+    await using again = Target.restart(image, {
+      options: ["--clone=2", `--fd=0=${dir.join("in")}`],
+      as: who,
+    });
+    assertEquals((await again.end()).code, 7);
+    assertEquals(again.stdout.text, "got 7\ngot 7\n");
+  });
+
+  Deno.test(`restart --clone passes a signal on to all copies (${who})`, async () => {
+    await using dir = await TempDir.make();
+    await using target = Target.launch([built("count"), "100000", "10"], {
+      dir: dir.join("ckpt"),
+      as: who,
+    });
+    await target.waitFor("\n5\n");
+    const image = await target.checkpoint();
+    await target.kill();
+    await using again = Target.restart(image, { options: ["--clone=2"], as: who });
+    await eventually("both run", () => [...timesOf(again.stdout.text).values()].includes(2));
+    const all = descendants(again.pid);
+    Deno.kill(again.pid, "SIGTERM");
+    assertEquals((await again.end()).code, 128 + 15);
+    await eventually("nothing is left", () =>
+      all.every((pid) => {
+        try {
+          Deno.statSync(`/proc/${pid}`);
+          return false;
+        } catch {
+          return true;
+        }
+      }));
+  });
+
+  Deno.test(`restart --clone refuses by name what copies cannot share (${who})`, async () => {
+    await using dir = await TempDir.make();
+    await using target = Target.launch([built("tests/fd_inet")], {
+      dir: dir.join("ckpt"),
+      as: who,
+    });
+    await target.waitFor("READY\n");
+    const image = await target.checkpoint();
+    await target.kill();
+    await using again = Target.restart(image, { options: ["--clone=2"], as: who });
+    assertEquals((await again.end()).code, 1);
+    assertMatch(again.stderr.text, /copies cannot share the program's TCP socket 127\.0\.0\.1:\d+/);
+    assertEquals(again.stdout.text, "");
+  });
+}
+
+Deno.test("restart --clone refuses to let copies write to one file, but for --files=keep", async () => {
+  await using dir = await TempDir.make();
+  const file = dir.join("numbers");
+  await using target = Target.launch(
+    ["sh", "-c", `exec ${built("count")} 60 10 >${file}`],
+    { dir: dir.join("ckpt") },
+  );
+  await eventually("it counts", () => {
+    try {
+      return Deno.readTextFileSync(file).includes("\n5\n");
+    } catch {
+      return false;
+    }
+  });
+  const image = await target.checkpoint();
+  await target.kill();
+  const before = await Deno.readTextFile(file);
+  await using refused = Target.restart(image, { options: ["--clone=2"] });
+  assertEquals((await refused.end()).code, 1);
+  assertStringIncludes(refused.stderr.text, `each copy would write to ${file}`);
+  assertEquals(await Deno.readTextFile(file), before);
+  await using again = Target.restart(image, { options: ["--clone=2", "--files=keep"] });
+  assertEquals((await again.end()).code, 0);
+  assertStringIncludes(again.stderr.text, `each copy writes to ${file}`);
+  const numbers = (await Deno.readTextFile(file)).split("\n")
+    .filter((line) => /^\d+$/.test(line)).map(Number);
+  assertEquals(numbers, numbers.map((_, i) => numbers[0]! + i)); // each at its own offset, the same
+  assertEquals(numbers.at(-1), 60);
+});
+
+Deno.test("restart --clone says what it does not go with", async () => {
+  for (const other of ["--detach", "--pty", "--stopped", "--pid=same", "--pid=new"]) {
+    const { code, stderr } = await new Deno.Command(built("restart"), {
+      args: ["--clone=2", other, "nothing"],
+    }).output();
+    assertEquals(code, 2);
+    assertStringIncludes(new TextDecoder().decode(stderr), `does not go with ${other}`);
+  }
+});
+
+Deno.test("ckpt restart --clone runs copies and ends with their status", async () => {
+  await using dir = await TempDir.make();
+  await using target = Target.launch([built("count"), "60", "10"], { dir: dir.join("ckpt") });
+  await target.waitFor("\n5\n");
+  await target.checkpoint();
+  await target.kill();
+  const ckpt = (...args: string[]) =>
+    run([built("ckpt"), "restart", "--dir", dir.join("ckpt"), ...args, "job"], {
+      cwd: dir.path,
+      env: { HOME: dir.path, NO_COLOR: "1" },
+    });
+  const { code, stdout, stderr } = await ckpt("--clone", "2");
+  assertEquals(code, 0, stderr);
+  assertEquals(timesOf(stdout).get(60), 2);
+  assertEquals((await ckpt("--clone", "0")).code, 2);
+  assertEquals((await ckpt("--clone", "2", "--every", "1m")).code, 2);
+});
