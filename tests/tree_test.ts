@@ -110,6 +110,20 @@ Deno.test("checkpoint() without kcmp names a file that may be shared and that th
   await target.succeed();
 });
 
+Deno.test("checkpoint() of a program alone that was started with sockets lets it go on", async () => {
+  await using dir = await TempDir.make();
+  const start = `use Socket; $^F = 99; socketpair(A, B, AF_UNIX, SOCK_STREAM, 0) or die;
+    exec "sh", "-c", "echo READY; read -r line; echo EXIT-SUCCESS"`;
+  await using target = Target.launch(["perl", "-e", start], {
+    dir: dir.join("ckpt"),
+    cwd: dir.path,
+  });
+  await target.waitFor("READY\n");
+  await target.checkpoint();
+  await target.send("go\n");
+  await target.succeed();
+});
+
 /** Children in another world than the rest. */
 for (
   const [command, name, words] of [

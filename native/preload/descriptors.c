@@ -46,7 +46,7 @@ bool is_the_jobs(const struct looking *l) {
   for (size_t i = 0; id && i < l->c->open_files.count; i++)
     if (files[i].id == id && files[i].process == 0 && files[i].outside)
       return false;
-  return l->c->order->process != 0;
+  return l->c->order && l->c->order->process != 0; /* one that is alone leads */
 }
 
 bool is_own_descriptor(const struct checkpoint *c, int fd) {
