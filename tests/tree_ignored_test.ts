@@ -99,6 +99,29 @@ Deno.test("checkpoint() leaves out one of two children, but not the process that
   await target.succeed();
 });
 
+for (const what of ["memory", "descriptors"]) {
+  Deno.test(`checkpoint() does not leave out a child that has the program's ${what}`, async () => {
+    await using dir = await TempDir.make();
+    await using target = Target.launch([built("tests/tree_ignored"), what], {
+      dir: dir.join("ckpt"),
+      cwd: dir.path,
+    });
+    await target.waitFor("READY\n");
+    await using job = await attach(target.pid);
+    const error = await assertRejects(
+      () => job.checkpoint({ ignore: ["tree_ignored", "left-alone"] }),
+      CheckpointError,
+    );
+    assertMatch(
+      error.message,
+      new RegExp(`cannot be left out: it has the ${what} of process ${target.pid} in common`),
+    );
+    assertEquals(imagesOf(target.job), []);
+    await target.send("together\n");
+    await target.succeed();
+  });
+}
+
 /** Children that libckpt does not get into. */
 const without: [what: string, name: string, make: (dir: TempDir) => Promise<string>][] = [
   ["a static program", "alone", async (dir) => {

@@ -1,6 +1,8 @@
 /* Has a child to be left out of its image, by its id or as "left-alone", with pipes, a socket pair and shared
  * memory between them; and one to be saved whose standard input only the first one writes. A line tells what
- * to find: "together" all as it was, "alone" that the child is gone. */
+ * to find: "together" all as it was, "alone" that the child is gone. With an argument there is one more
+ * child, which has the program's memory ("memory") or descriptors in common with it. */
+#include <sched.h>
 #include <signal.h>
 #include <sys/mman.h>
 #include <sys/prctl.h>
@@ -75,7 +77,20 @@ static void find_alone(pid_t child, pid_t other) {
   CHECK(waitpid(child, NULL, 0) == -1 && errno == ECHILD && status_of(other) == 1);
 }
 
-int main(void) {
+static int hang(void *nothing) {
+  (void)nothing;
+  return pause();
+}
+
+static pid_t start_borrower(const char *of) {
+  static char stack[65536] __attribute__((aligned(16)));
+  int shares = strcmp(of, "memory") == 0 ? CLONE_VM : CLONE_FILES;
+  pid_t pid = clone(hang, stack + sizeof stack, shares | SIGCHLD, NULL);
+  CHECK(pid > 0);
+  return pid;
+}
+
+int main(int argc, char **argv) {
   CHECK(pipe(to) == 0 && pipe(from) == 0 && pipe(aside) == 0 && pipe(told) == 0);
   CHECK(socketpair(AF_UNIX, SOCK_STREAM, 0, pair) == 0);
   shared = mmap(NULL, 4096, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
@@ -90,10 +105,12 @@ int main(void) {
     reader();
   close(to[0]), close(from[1]), close(pair[1]), close(aside[0]), close(aside[1]), close(told[1]);
   expect(told[0], "1");
+  pid_t borrower = argc > 1 ? start_borrower(argv[1]) : 0;
 
   ready();
   char line[16];
   read_line(line, sizeof line);
+  CHECK(!borrower || (kill(borrower, SIGKILL) == 0 && waitpid(borrower, NULL, 0) == borrower));
   if (strcmp(line, "together") == 0)
     find_together(child, other);
   else
