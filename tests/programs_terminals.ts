@@ -68,14 +68,14 @@ stty -a
 with open("text", "w") as file:
     file.write("".join("line %d.\\n" % i for i in range(1, 501)))
 steps = [(rb"line 1\\.", b"")]
-for i in range(1, 240):
+for i in range(960):
     text = b"inserted %d" % i
-    steps.append((b"", b"%dGA %s\\x1b:echo 'done' %d\\r" % (i * 2, text, i)))
+    steps.append((b"", b"%dGA %s\\x1b:echo 'done' %d\\r" % (i % 240 * 2 + 2, text, i)))
     steps.append((rb"done %d" % i, b""))
 steps.append((b"", b":wq\\r"))
 print(drive(["vim", "-u", "NONE", "-n", "text"], steps))
 steps = [(rb"line 22\\.", b"")]
-for i in range(10, 160):
+for i in [i for _ in range(4) for i in range(10, 160)]:
     steps.append((b"", b"%dg" % (i * 3)))
     steps.append((rb"line %d\\." % min(i * 3 + 22, 500), b""))
 print(drive(["less", "text"], steps + [(b"", b"q")]))
