@@ -122,7 +122,7 @@ async function converse(
   options: RequestOptions,
 ): Promise<Report | undefined> {
   const ignore = await ignoreList(options.ignore, asked.pid);
-  const { listener, cookie } = library.listen();
+  const { listener, cookie } = library.listen(asked.uid);
   let connection = -1;
   try {
     connection = await ask(library, { ...asked, listener, cookie });

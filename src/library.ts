@@ -1,7 +1,10 @@
 import { output } from "./paths.ts";
 
+/** The user id that setresuid() takes for the one that there is. */
+const NO_CHANGE = 0xffffffff;
+
 const SYMBOLS = {
-  ckpt_helper_listen: { parameters: ["buffer"], result: "i32" },
+  ckpt_helper_listen: { parameters: ["buffer", "u32"], result: "i32" },
   ckpt_helper_accept: {
     parameters: ["i32", "i32", "i32", "u32", "i32"],
     result: "i32",
@@ -99,12 +102,12 @@ export class Library implements Disposable {
     this.#library.close();
   }
 
-  /** A listening control socket and its cookie. */
-  listen(): { listener: number; cookie: bigint } {
+  /** A control socket that listens, as user `uid` (this one by default) where that is allowed, and its cookie. */
+  listen(uid = NO_CHANGE): { listener: number; cookie: bigint } {
     const cookie = new BigUint64Array(1);
     const listener = checked(
       "listen",
-      this.#library.symbols.ckpt_helper_listen(new Uint8Array(cookie.buffer)),
+      this.#library.symbols.ckpt_helper_listen(new Uint8Array(cookie.buffer), uid),
     );
     return { listener, cookie: cookie[0]! };
   }

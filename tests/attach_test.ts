@@ -1,8 +1,8 @@
-import { assertEquals, assertRejects } from "@std/assert";
+import { assert, assertEquals, assertRejects } from "@std/assert";
 import { attach, CheckpointError } from "../mod.ts";
 import { count, reaches } from "./counter.ts";
 import { built, eventually, isRoot, run, TempDir, testUnless } from "./support.ts";
-import { asUser, Target } from "./target.ts";
+import { asUser, Target, userObstacle } from "./target.ts";
 
 Deno.test("attach() finds a program by its id, saves it and waits for its end", async () => {
   await using dir = await TempDir.make();
@@ -121,5 +121,31 @@ testUnless(
       result.stderr,
       `error: Cannot checkpoint process ${counter.job.pid}: it belongs to user 0 (ask as that user or as root)\n`,
     );
+  },
+);
+
+testUnless(
+  userObstacle,
+  "attach() as root saves a program that an ordinary user has restarted in a namespace of its own",
+  async () => {
+    await using dir = await TempDir.make();
+    await using target = Target.launch([built("tests/process_title")], {
+      dir: dir.join("ckpt"),
+      as: "user",
+    });
+    await target.waitFor("READY\n");
+    let image = await target.checkpoint();
+    await target.kill();
+    for (let generation = 1; generation <= 2; generation++) {
+      await using again = Target.restart(image, { options: ["--pid=namespace"], as: "user" });
+      await again.ping();
+      await using job = await attach(again.programPid!);
+      const namespace = (pid: number | "self") => Deno.readLinkSync(`/proc/${pid}/ns/user`);
+      assert(namespace(job.pid) !== namespace("self"));
+      ({ path: image } = await job.checkpoint());
+      assertEquals((await Deno.stat(image)).uid, 1000);
+      await again.send("go\n");
+      await again.succeed();
+    }
   },
 );

@@ -3,8 +3,9 @@
  * The requester listens on the abstract unix socket (SOCK_SEQPACKET) CKPT_CONTROL_NAME with a random
  * 64-bit cookie, and queues CKPT_CONTROL_SIGNAL to the process's main thread (rt_tgsigqueueinfo, si_code
  * SI_QUEUE, si_value = cookie). libckpt's handler connects back; each side checks the other's uid by
- * SO_PEERCRED. The requester sends one struct ckpt_request; the handler answers with any number of
- * CKPT_REPORT_PROGRESS and then one CKPT_REPORT_DONE or CKPT_REPORT_FAILED, and closes.
+ * SO_PEERCRED (root listens as the process's own user, since a user namespace may not know root). The
+ * requester sends one struct ckpt_request; the handler answers with any number of CKPT_REPORT_PROGRESS and
+ * then one CKPT_REPORT_DONE or CKPT_REPORT_FAILED, and closes.
  *
  * The signal is 32: libc does not let a program block it, glibc takes it only in pthread_cancel (33 is
  * taken over by the first pthread_create). A glibc handler that gets one of ours does nothing.

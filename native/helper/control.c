@@ -1,11 +1,15 @@
 /* The requester's side of the control protocol (format/control.h). */
 #include <errno.h>
 #include <poll.h>
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
+#include <sys/prctl.h>
 #include <sys/random.h>
 #include <sys/socket.h>
+#include <sys/syscall.h>
 #include <sys/un.h>
 #include <time.h>
 #include <unistd.h>
@@ -19,7 +23,24 @@ static int64_t now_ms(void) {
   return (int64_t)now.tv_sec * 1000 + now.tv_nsec / 1000000;
 }
 
-int32_t ckpt_helper_listen(uint64_t *cookie) {
+/* Who connects sees the user that listened. A program in a user namespace of its own cannot tell root, who
+ * has no id in there, from any other stranger; but root may listen as the program's own user. Only this
+ * thread changes its user, by the system call itself, and a change would take away that this process can be
+ * looked at. */
+static int listen_as(int fd, uint32_t uid) {
+  uid_t own = geteuid();
+  int dumpable = prctl(PR_GET_DUMPABLE);
+  bool changes = uid != own && syscall(SYS_setresuid, -1, uid, -1) == 0;
+  int error = listen(fd, 8) ? errno : 0;
+  if (changes && syscall(SYS_setresuid, -1, own, -1))
+    abort(); /* it must not go on as another user */
+  if (changes && dumpable == 1)
+    prctl(PR_SET_DUMPABLE, 1);
+  errno = error;
+  return error ? -1 : 0;
+}
+
+int32_t ckpt_helper_listen(uint64_t *cookie, uint32_t uid) {
   /* 256 bytes or less come whole and without EINTR once the pool is ready. */
   if (getrandom(cookie, sizeof *cookie, 0) != sizeof *cookie)
     return errno ? -errno : -EIO;
@@ -30,7 +51,7 @@ int32_t ckpt_helper_listen(uint64_t *cookie) {
   int length =
       snprintf(name.sun_path + 1, sizeof name.sun_path - 1, CKPT_CONTROL_NAME, (unsigned long long)*cookie);
   socklen_t size = (socklen_t)(offsetof(struct sockaddr_un, sun_path) + 1 + (size_t)length);
-  if (bind(fd, (struct sockaddr *)&name, size) || listen(fd, 8)) {
+  if (bind(fd, (struct sockaddr *)&name, size) || listen_as(fd, uid)) {
     int error = errno;
     close(fd);
     return -error;

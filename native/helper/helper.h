@@ -9,8 +9,9 @@
 
 #define CKPT_HELPER_API __attribute__((visibility("default")))
 
-/* Listens on the control socket of a fresh random cookie, which goes to *cookie. Returns the socket. */
-CKPT_HELPER_API int32_t ckpt_helper_listen(uint64_t *cookie);
+/* Listens on the control socket of a fresh random cookie, which goes to *cookie; as user `uid` where that is
+ * allowed (-1: as who calls). Returns the socket. */
+CKPT_HELPER_API int32_t ckpt_helper_listen(uint64_t *cookie, uint32_t uid);
 
 /* Waits up to `timeout_ms` (negative: for ever) for process `pid`, running as `uid`, to connect; a
  * connection of anyone else is dropped. Blocks. `pidfd` is that process: -ESRCH when it ends first,
