@@ -1,5 +1,22 @@
-import { identify, type ProcessId, readProc } from "./proc.ts";
+import { AUXV_MARK } from "./format.ts";
+import {
+  identify,
+  isProcess,
+  livingThread,
+  type ProcessId,
+  readAuxiliary,
+  readProc,
+  readStat,
+} from "./proc.ts";
 import { sendSignal } from "./watch.ts";
+
+/** What tells where the processes of a job are whose parent has ended. */
+export interface Origin {
+  /** The id that the job was given in its environment as it was launched. */
+  id?: string;
+  /** Who was started to restart it, or looks after it in the background. */
+  restart?: ProcessId;
+}
 
 async function childrenOf(pid: number): Promise<number[]> {
   const children: number[] = [];
@@ -14,18 +31,67 @@ async function childrenOf(pid: number): Promise<number[]> {
   return children;
 }
 
-/** Stops the children of all these that are not among them yet; how many those were. */
-async function stopChildren(family: ProcessId[]): Promise<number> {
-  const before = family.length;
-  for (const { pid } of [...family]) {
-    for (const id of await childrenOf(pid)) {
-      const child = family.some((known) => known.pid === id) ? undefined : await identify(id);
-      if (!child) continue;
-      await sendSignal(child, "SIGSTOP");
-      family.push(child);
+/** Whether a process has this id in its environment; of what may not be looked at: no. */
+async function hasId(pid: number, id: string): Promise<boolean> {
+  try {
+    const environment = await readProc(pid, "environ") ?? "";
+    return environment.split("\0").includes(`CKPT_JOB=${id}`);
+  } catch (error) {
+    if (error instanceof Deno.errors.PermissionDenied) return false;
+    throw error;
+  }
+}
+
+/** Of a job that was started elsewhere: the id that its parent has given it, or `restart` as its parent. */
+async function originOf(root: number): Promise<Origin> {
+  const parent = (await readStat(root))?.parent ?? 0;
+  const thread = await livingThread(root);
+  try {
+    if ((await readAuxiliary(thread)).get(0n) === BigInt(AUXV_MARK)) {
+      const isRestart = await readProc(parent, "comm") === "restart\n";
+      return { restart: isRestart ? await identify(parent) : undefined };
     }
+    const variables = (await readProc(thread, "environ") ?? "").split("\0");
+    const variable = variables.find((text) => text.startsWith(`CKPT_JOB=${parent}-`));
+    return { id: variable?.slice("CKPT_JOB=".length) };
+  } catch (error) {
+    if (error instanceof Deno.errors.PermissionDenied) return {};
+    throw error;
+  }
+}
+
+/** Processes whose parent has ended: they have come to an ancestor of the root, or to its `restart`. */
+async function orphansOf(root: ProcessId, { id, restart }: Origin): Promise<number[]> {
+  const parent = (await readStat(root.pid))?.parent ?? 0;
+  if (restart) {
+    // Between the two may be one that relays a terminal.
+    const looksAfter = parent === restart.pid || (await readStat(parent))?.parent === restart.pid;
+    return looksAfter && await isProcess(restart) ? await childrenOf(parent) : [];
+  }
+  const orphans: number[] = [];
+  for (let pid = parent; id !== undefined && pid > 0; pid = (await readStat(pid))?.parent ?? 0) {
+    for (const child of await childrenOf(pid)) if (await hasId(child, id)) orphans.push(child);
+  }
+  return orphans;
+}
+
+/** Stops those that are not in the family yet; how many those were. */
+async function stopAll(family: ProcessId[], pids: readonly number[]): Promise<number> {
+  const before = family.length;
+  for (const pid of pids) {
+    const process = family.some((known) => known.pid === pid) ? undefined : await identify(pid);
+    if (!process) continue;
+    await sendSignal(process, "SIGSTOP");
+    family.push(process);
   }
   return family.length - before;
+}
+
+/** Stops the children of all these, and orphans, that are not among them yet; how many those were. */
+async function stopOthers(family: ProcessId[], origin: Origin): Promise<number> {
+  let count = 0;
+  for (const { pid } of [...family]) count += await stopAll(family, await childrenOf(pid));
+  return count + await stopAll(family, await orphansOf(family[0]!, origin));
 }
 
 /** A process and its descendants. */
@@ -35,10 +101,15 @@ export async function familyOf(root: number): Promise<number[]> {
   return [...family];
 }
 
-/** Kills a process and its descendants: all are stopped first, so that none has another child meanwhile. */
-export async function killFamily(root: ProcessId): Promise<void> {
+/**
+ * Kills a process, its descendants and those who were such until their parent ended: all are stopped first, so that
+ * none has another child meanwhile.
+ */
+export async function killFamily(root: ProcessId, known?: Origin): Promise<void> {
+  if (!await isProcess(root)) return;
+  const origin = known ?? await originOf(root.pid);
   const family = [root];
   if ((await childrenOf(root.pid)).length > 0) await sendSignal(root, "SIGSTOP");
-  while (await stopChildren(family) > 0);
+  while (await stopOthers(family, origin) > 0);
   for (const process of family) await sendSignal(process, "SIGKILL");
 }

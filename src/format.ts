@@ -219,6 +219,8 @@ export const PROCESS = new Struct("ckpt_process", {
   pad: "u32",
   stop_signal: "u32",
   keys: "u32",
+  orphan: "u32",
+  pad_2: "u32",
 });
 
 /** struct ckpt_thread. */

@@ -17,7 +17,9 @@ export function inheritedRanges(core: Core): Range[] {
 export function inheritedProblems(core: Core, cores: readonly Core[]): string[] {
   const ranges = inheritedRanges(core);
   if (ranges.length === 0) return [];
-  const parent = cores.find(({ process }) => process.pid === core.process.ppid);
+  const parent = cores.find(({ process }) =>
+    process.pid === core.process.ppid && !core.process.orphan
+  );
   const held = parent && core.process.pid !== core.image.leader ? heldBy(parent) : [];
   const missing = ranges.find((range) => !covers(held, range));
   return missing

@@ -8,7 +8,7 @@ import { Keeper, type KeepOptions } from "./keeper.ts";
 import { readEnded, type RunningProcess } from "./job_directory.ts";
 import { isProcess } from "./proc.ts";
 import { waitUntilReady } from "./ready.ts";
-import { killFamily } from "./family.ts";
+import { killFamily, type Origin } from "./family.ts";
 import { signalName } from "./signals.ts";
 import { sendSignal, Watch } from "./watch.ts";
 import type { WithFiles } from "./with_files.ts";
@@ -66,6 +66,7 @@ interface JobSource {
   translate?: (status: Deno.CommandStatus) => Status;
   keep?: KeepOptions;
   timeout?: Duration;
+  origin?: Origin;
 }
 
 /**
@@ -95,6 +96,7 @@ export class Job implements AsyncDisposable {
   #watch?: Watch;
   #status?: Promise<Status>;
   readonly #timeout?: Duration;
+  readonly #origin?: Origin;
   #last: Promise<unknown> = Promise.resolve();
 
   private constructor(source: JobSource) {
@@ -103,6 +105,7 @@ export class Job implements AsyncDisposable {
     this.#directory = directory;
     this.#child = child;
     this.#timeout = source.timeout;
+    this.#origin = source.origin;
     if (!child) return;
     this.#status = this.#follow(child, source);
     this.#status.catch(() => {}); // whoever awaits `status` is told
@@ -175,8 +178,8 @@ export class Job implements AsyncDisposable {
   }
 
   /**
-   * Sends a signal to the program. SIGKILL, when none is named, goes to its descendants as well, and then the
-   * program's end is waited for. A program that has ended stays ended.
+   * Sends a signal to the program. SIGKILL, when none is named, goes to its descendants as well, daemons
+   * among them, and then the program's end is waited for. A program that has ended stays ended.
    *
    * @example Ask for an end
    * ```ts
@@ -190,7 +193,7 @@ export class Job implements AsyncDisposable {
    */
   async kill(signal: Deno.Signal = "SIGKILL"): Promise<void> {
     if (signal !== "SIGKILL") return await sendSignal(this.#process, signal);
-    await killFamily(this.#process);
+    await killFamily(this.#process, this.#origin);
     await this.status;
   }
 

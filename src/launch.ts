@@ -87,6 +87,7 @@ export async function launch(command: string[], options: LaunchOptions = {}): Pr
     throw cause;
   }
 
+  const id = `${Deno.pid}-${crypto.randomUUID()}`;
   let child: Deno.ChildProcess;
   try {
     child = new Deno.Command(program, {
@@ -100,6 +101,7 @@ export async function launch(command: string[], options: LaunchOptions = {}): Pr
           ? {}
           : { CKPT_WITH_FILES: filePatterns(options.withFiles) }),
         CKPT_DIR: directory,
+        CKPT_JOB: id,
         LD_PRELOAD: preload(env.LD_PRELOAD),
       },
       clearEnv: true,
@@ -130,6 +132,7 @@ export async function launch(command: string[], options: LaunchOptions = {}): Pr
     child,
     keep: options,
     timeout: options.timeout,
+    origin: { id },
     ended: async () => {
       await removeRunning(path, process);
       await tidy();

@@ -14,6 +14,8 @@ export interface ProcessStat {
   state: string;
   /** How many threads it has; a zombie with more than one has only lost its main thread. */
   threads: number;
+  /** Who its parent is, 0 for one that cannot be seen. */
+  parent: number;
   /** Process group. */
   group: number;
   /** The foreground process group of its terminal, -1 without one. */
@@ -36,6 +38,7 @@ export async function readStat(pid: number | string): Promise<ProcessStat | unde
   return {
     state: fields[0]!,
     threads: Number(fields[17]),
+    parent: Number(fields[1]),
     group: Number(fields[2]),
     foreground: Number(fields[5]),
     startTime: BigInt(fields[19]!) - ticksAhead(),

@@ -10,7 +10,7 @@ import { checkKeepOptions, type KeepOptions } from "./keeper.ts";
 import type { Stream } from "./launch.ts";
 import { Errno, Library, NativeError } from "./library.ts";
 import { output } from "./paths.ts";
-import { bootId, readStat } from "./proc.ts";
+import { bootId, identify, readStat } from "./proc.ts";
 
 /** How to bring an image back. */
 export interface RestartOptions extends KeepOptions {
@@ -184,11 +184,16 @@ async function start(path: string, options: RestartOptions): Promise<Job> {
     // It may have ended by now: then nobody has its identity, and nobody gets a signal meant for it.
     const startTime = (await readStat(pid))?.startTime ?? 0n;
     const process = { pid, startTime, bootId: await bootId() };
+    const origin = { restart: await identify(child.pid) };
     const directory = await jobDirectory(path, options.name);
     if (options.detach) {
       await child.status; // the one in front
       const kept = await readKept(directory);
-      return Job.from({ process: kept?.pid === pid ? kept : process, directory });
+      return Job.from({
+        process: kept?.pid === pid ? kept : process,
+        directory,
+        origin: { restart: kept?.keeper },
+      });
     }
     return Job.from({
       process,
@@ -196,6 +201,7 @@ async function start(path: string, options: RestartOptions): Promise<Job> {
       child,
       keep: options,
       translate: fromShell,
+      origin,
       ended: () => removeRunning(directory, process),
     });
   } finally {

@@ -175,6 +175,15 @@ Deno.test("restart() refuses a process that no signal can have stopped so", asyn
   assertRefused(await restart(core), "stopped by SIGKILL", /process note/);
 });
 
+Deno.test("restart() refuses an image whose first process is an orphan", async () => {
+  await using dir = await TempDir.make();
+  const core = coreOf(await makeImage(dir));
+  const editor = await CoreEditor.open(core);
+  editor.setProcess("orphan", 1);
+  await editor.save();
+  assertRefused(await restart(core), "an orphan that leads", /is an orphan in it/);
+});
+
 Deno.test("restart() accepts a header that was rewritten without a change", async () => {
   await using dir = await TempDir.make();
   const image = await makeImage(dir);

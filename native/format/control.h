@@ -92,6 +92,8 @@ struct ckpt_resume {
   uint64_t stopped;            /* address of struct ckpt_stopped [], in the hole: children to wait for */
   uint32_t stopped_count;
   uint32_t quiet; /* 1: SIGCHLD has got SA_NOCLDSTOP until those are stopped */
+  int32_t root;   /* id of the process that is the root of its job; another's memory may say the same */
+  int32_t reaper; /* of a restarted one: who gets the job's orphans */
 };
 
 /* A child that stops itself. */

@@ -169,6 +169,8 @@ struct ckpt_process {
   uint32_t pad;
   uint32_t stop_signal; /* what has stopped it (SIGSTOP, SIGTSTP, ...); 0: it was not stopped */
   uint32_t keys;        /* protection keys that pkey_alloc has given out, a bit each */
+  uint32_t orphan;      /* 1: its parent is none of the job's processes, and it is not their root */
+  uint32_t pad_2;
 };
 
 /* A child that has ended and that the process has not waited for. */

@@ -61,7 +61,7 @@ static const struct field ckpt_process_fields[] = {
     F(env_start),     F(env_end),       F(resume),        F(xcomp_perm),
     F(command),       F(exe),           F(cwd),           F(root),
     F(exe_file),      F(thread_count),  F(lock_future),   F(pad),
-    F(stop_signal),   F(keys)};
+    F(stop_signal),   F(keys),          F(orphan),        F(pad_2)};
 #undef F
 
 #define F(name) FIELD(ckpt_thread, name)
@@ -222,9 +222,9 @@ static const struct field ckpt_report_fields[] = {F(size),  F(version), F(kind),
 #undef F
 
 #define F(name) FIELD(ckpt_resume, name)
-static const struct field ckpt_resume_fields[] = {F(size),    F(restarted),     F(hole_start), F(hole_end),
-                                                  F(job_dir), F(cpus),          F(main_lives), F(stop_signal),
-                                                  F(stopped), F(stopped_count), F(quiet)};
+static const struct field ckpt_resume_fields[] = {
+    F(size),        F(restarted), F(hole_start),    F(hole_end), F(job_dir), F(cpus),  F(main_lives),
+    F(stop_signal), F(stopped),   F(stopped_count), F(quiet),    F(root),    F(reaper)};
 #undef F
 
 #define F(name) FIELD(ckpt_stopped, name)

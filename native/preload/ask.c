@@ -84,14 +84,25 @@ static long add_member(struct checkpoint *c, int32_t pid, int32_t parent) {
   return 0;
 }
 
-static long add_children_of(struct checkpoint *c, int32_t pid, const char *tid) {
+/* What may not be looked at is another's. */
+static bool has_id(int32_t pid, char *environment, size_t size) {
+  long n = read_of(pid, "environ", environment, size);
+  for (long at = 0; at < n; at += (long)strlen(environment + at) + 1)
+    if (text_equal(environment + at, ckpt_state.job))
+      return true;
+  return false;
+}
+
+static long add_children_of(struct checkpoint *c, int32_t pid, const char *tid, enum adding adding) {
   char path[64], *text = c->scratch;
+  char *environment = c->scratch + SCRATCH / 2;
+  size_t size = adding == ADD_ORPHANS_WITH_ID ? SCRATCH / 2 : SCRATCH;
   struct text words = text_in(path, sizeof path);
   text_format(&words, "/proc/%d/task/%s/children", (int64_t)pid, tid);
-  long n = sys_read_file(path, text, SCRATCH);
+  long n = sys_read_file(path, text, size);
   if (n == -ENOENT || n == -ESRCH)
     return 0;
-  if (n < 0 || n == SCRATCH - 1)
+  if (n < 0 || n == (long)size - 1)
     return fail(c, n < 0 ? n : -E2BIG, "%s cannot be read: %s", path, text_errno(n < 0 ? n : -E2BIG));
   long result = 0;
   for (const char *at = text; result == 0;) {
@@ -99,12 +110,13 @@ static long add_children_of(struct checkpoint *c, int32_t pid, const char *tid) 
     int32_t child = (int32_t)text_take_decimal(&at);
     if (!child)
       break;
-    result = add_member(c, child, pid);
+    if (child != c->process.pid && (adding != ADD_ORPHANS_WITH_ID || has_id(child, environment, SCRATCH / 2)))
+      result = add_member(c, child, adding == ADD_CHILDREN ? pid : 0);
   }
   return result;
 }
 
-long job_add_children(struct checkpoint *c, int32_t pid) {
+long job_add_children(struct checkpoint *c, int32_t pid, enum adding adding) {
   struct dir *dir = arena_take(&c->arena, sizeof *dir);
   char path[64];
   struct text text = text_in(path, sizeof path);
@@ -117,7 +129,7 @@ long job_add_children(struct checkpoint *c, int32_t pid) {
     return result == -ENOENT ? 0 : fail(c, result, "%s: %s", path, text_errno(result));
   for (const char *name; result == 0 && (name = dir_next(dir));)
     if (text_is_decimal(name, &tid))
-      result = add_children_of(c, pid, name);
+      result = add_children_of(c, pid, name, adding);
   if (result == 0)
     result = dir->error;
   dir_close(dir);

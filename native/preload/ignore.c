@@ -106,7 +106,7 @@ long ignore_finish(struct checkpoint *c) {
   /* The list grows by those that these turn out to have started. */
   for (size_t i = 0; i < c->left_out.count && result == 0; i++) {
     int32_t pid = ((const struct left_out *)c->left_out.entries)[i].pid;
-    result = job_add_children(c, pid);
+    result = job_add_children(c, pid, ADD_CHILDREN);
     if (result == 0)
       result = refuse_shared(c, pid, c->process.pid);
     for (size_t m = 0; m < c->job->members.count && result == 0; m++)

@@ -102,6 +102,20 @@ static void use_dir(const char *value) {
     dir.data[--dir.length] = 0;
 }
 
+/* Begins with the id of whoever started the job: its child is the root. */
+static void use_job(const char *value) {
+  const char *at = value;
+  if (strlen(value) + sizeof "CKPT_JOB=" > sizeof ckpt_state.job)
+    return;
+  int32_t starter = (int32_t)text_take_decimal(&at);
+  if (*at != '-' || starter <= 0)
+    return;
+  struct text job = text_in(ckpt_state.job, sizeof ckpt_state.job);
+  text_format(&job, "CKPT_JOB=%s", value);
+  if (starter == (int32_t)sys(SYS_(getppid)))
+    ckpt_state.resume.root = (int32_t)sys(SYS_(getpid));
+}
+
 static void use_variable(const char *variable) {
   static const struct {
     const char *name;
@@ -111,7 +125,8 @@ static void use_variable(const char *variable) {
                {"CKPT_SIGNAL=", use_signal},
                {"CKPT_TIMEOUT=", use_timeout},
                {"CKPT_WITH_FILES=", use_with_files},
-               {"CKPT_IGNORE=", use_ignore}};
+               {"CKPT_IGNORE=", use_ignore},
+               {"CKPT_JOB=", use_job}};
   for (size_t i = 0; i < sizeof known / sizeof known[0]; i++)
     if (text_starts(variable, known[i].name) && variable[strlen(known[i].name)])
       known[i].use(variable + strlen(known[i].name));

@@ -61,7 +61,7 @@ static long take_lists(struct checkpoint *c, const struct member *member, uint64
 static long joined(struct checkpoint *c, struct member *member, uint64_t count, int files) {
   member->stage = STAGE_JOINED;
   long result = take_lists(c, member, count, files);
-  return result < 0 ? result : job_add_children(c, member->pid);
+  return result < 0 ? result : job_add_children(c, member->pid, ADD_CHILDREN);
 }
 
 static long hear_from(struct checkpoint *c, struct member *member) {
@@ -193,7 +193,9 @@ static long give_up(struct checkpoint *c) {
 
 /* Whoever asks is asked again until all stand still; a process that stands still has no new children. */
 static long bring_all(struct checkpoint *c) {
-  long result = job_add_children(c, c->process.pid), heard = 0;
+  long result = job_add_children(c, c->process.pid, ADD_CHILDREN), heard = 0;
+  if (result == 0)
+    result = job_add_orphans(c);
   while (result == 0 && !all_are(c, STAGE_JOINED)) {
     bool early = false;
     for (size_t i = 0; i < count(c) && result == 0; i++) {
@@ -210,11 +212,13 @@ static long bring_all(struct checkpoint *c) {
       result = heard;
     if (result == 0 && now_ns(CLOCK_MONOTONIC) > c->deadline_ns)
       result = give_up(c);
-    /* Those whose parent has ended come to a reaper among us. */
+    /* Those whose parent has ended come to a reaper among us, or are orphans. */
     if (result == 0 && all_are(c, STAGE_JOINED))
-      result = job_add_children(c, c->process.pid);
+      result = job_add_children(c, c->process.pid, ADD_CHILDREN);
     for (size_t i = 0; i < count(c) && result == 0 && all_are(c, STAGE_JOINED); i++)
-      result = job_add_children(c, member_at(c, i)->pid);
+      result = job_add_children(c, member_at(c, i)->pid, ADD_CHILDREN);
+    if (result == 0 && all_are(c, STAGE_JOINED))
+      result = job_add_orphans(c);
   }
   return result == 0 ? ignore_finish(c) : result;
 }
@@ -327,7 +331,8 @@ static long find_connections(struct checkpoint *c) {
 }
 
 long job_gather(struct checkpoint *c) {
-  if (!has_children())
+  bool has = has_children();
+  if (!has && !job_may_have_orphans(c))
     return 0;
   c->job = arena_take(&c->arena, sizeof *c->job);
   c->order = arena_take(&c->arena, sizeof *c->order);
@@ -335,10 +340,18 @@ long job_gather(struct checkpoint *c) {
   if (!c->job || !c->order || !c->scratch)
     return -ENOMEM;
   c->job->listener = c->job->offering.memory = c->job->offering.pagemap = -1;
-  long result = make_listener(c);
+  long result = has ? 0 : job_add_orphans(c);
+  if (result == 0 && !has && count(c) == 0) {
+    c->job = NULL;
+    c->order = NULL;
+    return 0;
+  }
+  if (result == 0)
+    result = make_listener(c);
   if (result < 0)
     return fail(c, result, "a socket for its processes cannot be made: %s", text_errno(result));
   result = bring_all_quietly(c);
+  job_settle_parents(c);
   if (result == 0)
     result = open_files_list(c);
   if (result == 0)

@@ -1,4 +1,5 @@
-/* A job: the process that was asked to save itself, which leads, and its descendants, the members. All freeze
+/* A job: the process that was asked to save itself, which leads, and the members: its descendants, and those
+ * who were such until their parent ended (orphans.c). All freeze
  * before anything is written, and each writes its own core into the image that the leader makes.
  *
  * The leader asks a member as a requester asks it, by the control signal with a cookie. What follows goes
@@ -41,7 +42,7 @@ struct order {
   uint32_t process_count;
   int32_t leader;
   uint32_t has_children; /* DESCRIBE: in the job, to which it offers its memory */
-  int32_t parent;        /* WRITE: whose memory is offered */
+  int32_t parent;        /* 0: an orphan; WRITE: whose memory is offered */
   uint32_t pad;
   uint64_t offers; /* WRITE: struct offering's list and count */
   uint64_t offer_count;
@@ -69,8 +70,8 @@ enum stage {
 
 struct member {
   int32_t pid;
-  int32_t tid; /* the thread that is asked */
-  int32_t parent;
+  int32_t tid;    /* the thread that is asked */
+  int32_t parent; /* 0: an orphan */
   enum stage stage;
   int socket; /* -1: not connected */
   struct known_call call;
@@ -101,11 +102,22 @@ void job_end(struct checkpoint *c, enum order_kind kind);
 bool job_has_descriptor(const struct checkpoint *c, int fd);
 
 /* ask.c: finding the children of a process and asking them. */
-long job_add_children(struct checkpoint *c, int32_t pid);
+enum adding {
+  ADD_CHILDREN,
+  ADD_ORPHANS,         /* all children but this process */
+  ADD_ORPHANS_WITH_ID, /* those with the job's id in their environment */
+};
+long job_add_children(struct checkpoint *c, int32_t pid, enum adding adding);
 /* Brings a member on from NEW to ASKED; to be called again until it is. */
 long job_ask(struct checkpoint *c, struct member *member);
 void job_let_go(struct checkpoint *c, struct member *member);
 void job_name(int32_t pid, char name[32]);
+
+/* orphans.c */
+bool job_may_have_orphans(const struct checkpoint *c);
+long job_add_orphans(struct checkpoint *c);
+/* Who is whose parent now; 0: nobody of the job. */
+void job_settle_parents(struct checkpoint *c);
 
 /* hold.c: members that are stopped. ptrace lets their threads take part without an end of the stop. */
 bool is_stopped(int32_t pid);

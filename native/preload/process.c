@@ -234,6 +234,7 @@ long describe_process(struct checkpoint *c) {
     p->oom_score_adj = text[0] == '-' ? -value : value;
   }
   p->stop_signal = c->request.op == CKPT_REQUEST_JOIN ? c->order->stop_signal : c->request.stop_signal;
+  p->orphan = c->request.op == CKPT_REQUEST_JOIN && c->order->parent == 0;
   p->resume = (uint64_t)&ckpt_state.resume;
   if (sys(SYS_(arch_prctl), ARCH_GET_XCOMP_PERM, &p->xcomp_perm) < 0)
     p->xcomp_perm = 0;

@@ -53,24 +53,57 @@ static int bear(struct child *child, uint64_t flags) {
   _exit(1);
 }
 
+/* An id that no process of the job will have. Somebody who lives only for a moment may not be in their way.
+ */
+static pid_t clone_apart(const struct child *parent) {
+  enum { LEAST = 300, TRIES = 65536 };
+  const struct job *job = parent->job;
+  pid_t pid = LEAST - 1;
+  if (parent->options->pids == PID_NEW)
+    return clone_as(0, 0);
+  for (int i = 0; i < TRIES; i++) {
+    if (job_has_id(job, ++pid))
+      continue;
+    pid_t born = clone_as(pid, 0);
+    if (born >= 0 || errno != EEXIST)
+      return born;
+  }
+  return -1;
+}
+
+static int wait_for_helper(pid_t helper) {
+  int status;
+  while (waitpid(helper, &status, 0) < 0)
+    if (errno != EINTR)
+      return -1;
+  return status == 0 ? 0 : -1;
+}
+
+/* Its parent ends at once: it comes to whoever takes orphans here. */
+static int bear_orphan(const struct child *parent, struct child *child) {
+  pid_t helper = clone_apart(parent);
+  if (helper == 0)
+    _exit(bear(child, 0) < 0);
+  return helper > 0 && wait_for_helper(helper) == 0
+             ? 0
+             : say_problem("cannot make process %d, whose parent had ended", process_of(child)->pid);
+}
+
 /* The session's leader has ended since: somebody with its id makes it once more, bears those who are in it as
- * children of ours, and is gone. */
+ * children of ours, or as orphans, and is gone. */
 static int bear_into_session(const struct child *parent, pid_t session) {
   const struct job *job = parent->job;
-  pid_t helper = clone_as(session, 0);
+  pid_t helper = clone_as(parent->options->pids == PID_NEW ? 0 : session, 0);
   if (helper < 0)
     return say_problem("cannot make session %d again: %s", session, strerror(errno));
-  if (helper > 0) {
-    int status;
-    while (waitpid(helper, &status, 0) < 0 && errno == EINTR)
-      ;
-    return status == 0 ? 0 : say_problem("cannot make session %d again", session);
-  }
+  if (helper > 0)
+    return wait_for_helper(helper) == 0 ? 0 : say_problem("cannot make session %d again", session);
   if (setsid() < 0)
     _exit(1);
   for (uint32_t i = 1; i < job->count; i++) {
     const struct ckpt_process *p = &job->images[i].process;
-    if (p->ppid == process_of(parent)->pid && p->sid == session && bear(&job->children[i], CLONE_PARENT) < 0)
+    if (job_bearer(&job->children[i]) == parent && p->sid == session &&
+        bear(&job->children[i], p->orphan ? 0 : CLONE_PARENT) < 0)
       _exit(1);
   }
   _exit(0);
@@ -85,13 +118,18 @@ static int bear_children(struct child *parent, bool before) {
   const struct job *job = parent->job;
   for (uint32_t i = 1; i < job->count; i++) {
     const struct ckpt_process *p = &job->images[i].process;
-    if (p->ppid != process_of(parent)->pid || comes_before(parent, p) != before)
+    if (job_bearer(&job->children[i]) != parent || comes_before(parent, p) != before)
       continue;
     bool orphaned = before && has_no_leader(job, p->sid, job->images[0].process.sid);
     bool done = false; /* with an earlier one of the same session */
     for (uint32_t j = 1; orphaned && j < i; j++)
-      done |= job->images[j].process.ppid == p->ppid && job->images[j].process.sid == p->sid;
-    if (!done && (orphaned ? bear_into_session(parent, p->sid) : bear(&job->children[i], 0)) < 0)
+      done |= job_bearer(&job->children[j]) == parent && job->images[j].process.sid == p->sid;
+    if (done)
+      continue;
+    int result = orphaned    ? bear_into_session(parent, p->sid)
+                 : p->orphan ? bear_orphan(parent, &job->children[i])
+                             : bear(&job->children[i], 0);
+    if (result < 0)
       return -1;
   }
   return 0;
@@ -152,8 +190,8 @@ static int make_own_group(const struct child *child) {
     return setpgid(0, 0) == 0 ? 0
                               : say_problem("cannot make process %d the leader of a process group: %s",
                                             p->pid, strerror(errno));
-  return has_no_leader(child->job, p->pgid, root->pgid) && !has_ended_leader(child->job, p->pgid) &&
-                 is_first_of_group(child)
+  return child->options->pids != PID_NEW && has_no_leader(child->job, p->pgid, root->pgid) &&
+                 !has_ended_leader(child->job, p->pgid) && is_first_of_group(child)
              ? make_group(child, p->pgid)
              : 0;
 }

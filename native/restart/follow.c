@@ -105,7 +105,8 @@ static bool stops(const struct following *f, uint32_t index) {
 
 static bool supervises(const struct following *f, uint32_t index) {
   for (uint32_t i = 1; i < f->count; i++)
-    if (i != index && stops(f, i) && f->images[i].process.ppid == f->images[index].process.pid)
+    if (i != index && stops(f, i) && !f->images[i].process.orphan &&
+        f->images[i].process.ppid == f->images[index].process.pid)
       return true;
   return false;
 }
@@ -236,6 +237,16 @@ static void stop_with_group(pid_t pid, const struct terminal *terminal) {
     go_on(pid, terminal);
 }
 
+/* Orphans of the program are ours to wait for: nobody else would. */
+static void reap_orphans(pid_t pid) {
+  for (siginfo_t info;;) {
+    info.si_pid = 0;
+    if (waitid(P_ALL, 0, &info, WEXITED | WNOHANG | WNOWAIT) < 0 || info.si_pid == 0 || info.si_pid == pid)
+      return;
+    waitpid(info.si_pid, NULL, WNOHANG);
+  }
+}
+
 /* True when the program has ended. */
 static bool look_after(pid_t pid, int *status, const struct terminal *terminal, struct held *held) {
   for (;;) {
@@ -270,6 +281,7 @@ int follow_to_end(pid_t pid, bool shares_group, const struct terminal *terminal,
   for (size_t i = 0; i < sizeof passed_on / sizeof *passed_on; i++)
     sigaddset(&set, passed_on[i]);
   while (!look_after(pid, &status, terminal, held)) {
+    reap_orphans(pid);
     int number = sigwaitinfo(&set, &info);
     if (number == SIGCONT)
       hold_release(held);

@@ -20,7 +20,34 @@ struct child *job_find(const struct job *job, pid_t pid) {
 }
 
 struct child *job_parent(const struct child *child) {
-  return child == &child->job->children[0] ? NULL : job_find(child->job, child->image->process.ppid);
+  bool has_none = child == &child->job->children[0] || child->image->process.orphan;
+  return has_none ? NULL : job_find(child->job, child->image->process.ppid);
+}
+
+struct child *job_bearer(const struct child *child) {
+  const struct ckpt_process *p = &child->image->process;
+  struct child *root = &child->job->children[0];
+  if (child == root)
+    return NULL;
+  if (!p->orphan)
+    return job_parent(child);
+  struct child *leader = p->sid == p->pid ? NULL : job_find(child->job, p->sid);
+  return leader && leader->image->process.sid == p->sid ? leader : root;
+}
+
+bool job_has_id(const struct job *job, pid_t id) {
+  for (uint32_t i = 0; i < job->count; i++) {
+    const struct image *image = &job->images[i];
+    if (image->process.pgid == id || image->process.sid == id)
+      return true;
+    for (uint32_t j = 0; j < image->threads_count; j++)
+      if (image->threads[j].tid == id)
+        return true;
+    for (uint32_t j = 0; j < image->children_count; j++)
+      if (image->children[j].pid == id)
+        return true;
+  }
+  return false;
 }
 
 static int add(struct job *job, const struct image *root, const char *directory, const char *name) {
@@ -56,17 +83,17 @@ static int add_all(struct job *job, const struct place *place, const struct imag
   return result;
 }
 
-/* All descend from the root. */
+/* All descend from the root, or did. */
 static int check_family(const struct job *job) {
+  if (job->images[0].process.orphan)
+    return say_problem("process %d leads the image and is an orphan in it", job->images[0].process.pid);
   for (uint32_t i = 0; i < job->count; i++) {
-    const struct image *at = &job->images[i];
-    for (uint32_t steps = 0; at != &job->images[0]; steps++) {
-      const struct child *parent = job_find(job, at->process.ppid);
-      if (!parent || steps == job->count)
-        return say_problem("process %d of the image descends from none of the others",
-                           job->images[i].process.pid);
-      at = parent->image;
-    }
+    const struct child *at = &job->children[i];
+    for (uint32_t steps = 0; at && at != &job->children[0]; steps++)
+      at = steps == job->count ? NULL : job_bearer(at);
+    if (!at)
+      return say_problem("process %d of the image descends from none of the others",
+                         job->images[i].process.pid);
   }
   return 0;
 }

@@ -29,8 +29,12 @@ void job_close(struct job *job);
 uint64_t job_size(const struct job *job);
 /* The process with this id in the image, or null. */
 struct child *job_find(const struct job *job, pid_t pid);
-/* Null for the root. */
+/* Is it one of a process, thread, group or session of the image? */
+bool job_has_id(const struct job *job, pid_t id);
+/* Null for the root and for orphans, whose parent had ended. */
 struct child *job_parent(const struct child *child);
+/* Who gives birth to it: its parent; for an orphan the leader of its session, or else the root. */
+struct child *job_bearer(const struct child *child);
 
 /* family.c. In the root's process: gives birth to its descendants, each of which becomes its part of the
  * image. Does not return when it succeeds; else -1 with a problem said. */

@@ -173,6 +173,10 @@ static int give_birth_to_root(struct restart *r) {
   if (make_sockets(r) < 0)
     return -1;
   follow_block_signals();
+  /* Whose parent ends while the program runs comes to us, and is known as the program's by that: in a pid
+   * namespace of its own to the first process there. */
+  if (prctl(PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0) < 0)
+    return say_problem("cannot look after the program's orphans: %s", strerror(errno));
   if (give_birth(&r->job, &r->options, &r->birth) < 0)
     return -1;
   if (r->birth.pid == 0)

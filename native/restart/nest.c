@@ -23,8 +23,7 @@ typedef unsigned long long ull;
 
 static bool has_heirs(const struct child *child) {
   for (uint32_t i = 1; i < child->job->count; i++)
-    if (child->job->images[i].process.ppid == child->image->process.pid &&
-        child->job->images[i].inherited_count)
+    if (job_parent(&child->job->children[i]) == child && child->job->images[i].inherited_count)
       return true;
   return false;
 }
@@ -243,12 +242,23 @@ static int fill_region(struct child *child, uint32_t index, const struct child *
   return 0;
 }
 
+/* An orphan shares nothing with whoever bears it. */
+static int clear_nest(struct child *child) {
+  const struct nest *nest = &job_bearer(child)->nest;
+  if (nest->next > nest->start && munmap((void *)nest->start, nest->next - nest->start) < 0)
+    return say_problem("cannot let go of the memory of another process: %s", strerror(errno));
+  child->nest = (struct nest){.start = nest->start, .next = nest->start, .end = nest->end};
+  return 0;
+}
+
 int nest_fill(struct child *child) {
   const struct child *parent = job_parent(child);
   const struct image *image = child->image;
   bool heirs = has_heirs(child);
   if (parent)
     child->nest = parent->nest;
+  else if (job_bearer(child) && clear_nest(child) < 0)
+    return -1;
   if (child->nest.start == 0)
     return 0;
   child->nest.regions = calloc(image->regions_count + 1ul, sizeof *child->nest.regions);

@@ -139,6 +139,7 @@ static void add_stopped(const struct child *child, struct room *room, struct pla
     plan->stopped[plan->stopped_count++] =
         (struct ckpt_stopped){.pid = pid, .told = !waits_for(child->image, p->pid)};
   }
+  plan->is_root = child == &child->job->children[0];
   plan->quiet = plan->stopped_count && tells_of_stops(child->image);
 }
 

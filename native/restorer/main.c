@@ -73,6 +73,12 @@ static void fill_resume(struct plan *plan) {
     resume->stopped_count = plan->stopped_count;
     resume->quiet = plan->quiet;
   }
+  if (resume->size >= offsetof(struct ckpt_resume, reaper) + sizeof resume->reaper) {
+    int32_t parent = (int32_t)sys(SYS_(getppid));
+    resume->root = plan->is_root ? (int32_t)sys(SYS_(getpid)) : 0;
+    /* A parent outside of the pid namespace leaves them to the first process in it. */
+    resume->reaper = plan->is_root ? (parent ? parent : 1) : 0;
+  }
   resume->restarted = 1;
 }
 

@@ -216,6 +216,7 @@ struct plan {
   struct ckpt_stopped *stopped; /* children that stop themselves */
   uint32_t stopped_count;
   uint32_t supervises; /* some of its children stop themselves, and nobody may run before they have */
+  uint32_t is_root;    /* the others descend from it, or did */
   uint32_t quiet;      /* SIGCHLD gets SA_NOCLDSTOP until they have, which libckpt takes back */
   uint32_t owner_count;
   uint32_t job_dir_size; /* 0: the program's own stays; else with its end */
