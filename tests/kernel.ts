@@ -65,6 +65,7 @@ const others = [
   "process_pid",
   "timer_overruns",
   "tree_stopped",
+  "fd_tcp",
   "tree_tcp",
 ];
 
