@@ -19,6 +19,7 @@
  * @module
  */
 export { attach } from "./src/attach.ts";
+export { clone, type CloneOptions, type Copies } from "./src/clone.ts";
 export { build, type BuildOptions } from "./src/build.ts";
 export type { Progress } from "./src/control.ts";
 export { type Check, doctor } from "./src/doctor.ts";

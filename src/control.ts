@@ -25,7 +25,7 @@ export interface Progress {
 
 /** What a process answered. */
 export interface Report {
-  kind: "done" | "failed";
+  kind: "done" | "failed" | "ready";
   /** Negative errno, when it failed. */
   errno: number;
   /** The image's number, or the program's process id. */
@@ -178,7 +178,12 @@ async function findFunction(pid: number, name: string): Promise<bigint | undefin
   return address && BigInt(`0x${start}`) + address;
 }
 
-/** The report that ends a conversation, undefined when the other side ends it without one. */
+const KINDS: Record<number, Report["kind"]> = {
+  [ReportKind.DONE]: "done",
+  [ReportKind.READY]: "ready",
+};
+
+/** The next report but for progress, undefined when the other side ends the conversation without one. */
 export async function receiveReport(
   library: Library,
   from: { connection: number; onProgress?: (progress: Progress) => void },
@@ -193,7 +198,7 @@ export async function receiveReport(
       continue;
     }
     return {
-      kind: report.kind === ReportKind.DONE ? "done" : "failed",
+      kind: KINDS[report.kind] ?? "failed",
       errno: report.error,
       number: Number(report.number),
       bytes: Number(report.bytes),

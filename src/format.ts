@@ -553,4 +553,11 @@ export const RequestOp = { CHECKPOINT: 1, JOIN: 2 } as const;
 /** How. */
 export const RequestFlag = { KILL: 1 << 0 } as const;
 /** What a report says. */
-export const ReportKind = { PROGRESS: 1, DONE: 2, FAILED: 3, JOINED: 4, DESCRIBED: 5 } as const;
+export const ReportKind = {
+  PROGRESS: 1,
+  DONE: 2,
+  FAILED: 3,
+  JOINED: 4,
+  DESCRIBED: 5,
+  READY: 7,
+} as const;

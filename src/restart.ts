@@ -1,16 +1,12 @@
-import { basename, dirname, join, resolve } from "@std/path";
-import { closeStreams, endChild } from "./child.ts";
-import { receiveReport, type Report } from "./control.ts";
+import { resolve } from "@std/path";
 import { ImageError, RestartError } from "./errors.ts";
 import { Image } from "./image.ts";
 import { readJob } from "./images.ts";
-import { fromShell, Job } from "./job.ts";
-import { checkJobName, readKept, removeRunning } from "./job_directory.ts";
+import type { Job } from "./job.ts";
+import { checkJobName } from "./job_directory.ts";
 import { checkKeepOptions, type KeepOptions } from "./keeper.ts";
 import type { Stream } from "./launch.ts";
-import { Errno, Library, NativeError } from "./library.ts";
-import { output } from "./paths.ts";
-import { bootId, identify, readStat } from "./proc.ts";
+import { Restarting } from "./restarting.ts";
 
 /** How to bring an image back. */
 export interface RestartOptions extends KeepOptions {
@@ -99,18 +95,32 @@ export interface RestartOptions extends KeepOptions {
  * ```
  */
 export async function restart(image: Image | string, options: RestartOptions = {}): Promise<Job> {
+  checkRestartOptions(options);
+  return await startNewest(image, { ...options, start: (path) => start(path, options) });
+}
+
+/** Throws for options that make no sense, before anything has been started. */
+export function checkRestartOptions(options: RestartOptions): void {
   checkKeepOptions(options);
   checkPlaces(options);
   checkDetach(options);
   if (options.name !== undefined) checkJobName(options.name);
-  if (image instanceof Image) return await start(image.path, options);
+}
+
+/** Starts what an image holds; of a job, its newest image that is whole. */
+export async function startNewest<T>(
+  image: Image | string,
+  options: { quiet?: boolean; start: (path: string) => Promise<T> },
+): Promise<T> {
+  const { start } = options;
+  if (image instanceof Image) return await start(image.path);
   try {
-    return await start(image, options);
+    return await start(image);
   } catch (error) {
     if (!(error instanceof RestartError)) throw error;
     const older = await findOlder(image, options);
     if (!older) throw error;
-    return await restart(older, options);
+    return await start(older.path);
   }
 }
 
@@ -140,7 +150,10 @@ function checkPlaces({ map = {}, fds = {} }: RestartOptions): void {
 }
 
 /** The newest whole image of a job, when its newest one is damaged. */
-async function findOlder(path: string, options: RestartOptions): Promise<Image | undefined> {
+async function findOlder(
+  path: string,
+  options: { quiet?: boolean },
+): Promise<Image | undefined> {
   const job = await readJob(resolve(path)).catch(() => undefined);
   const images = job?.images.toReversed() ?? [];
   const damaged: ImageError[] = [];
@@ -162,114 +175,6 @@ async function findOlder(path: string, options: RestartOptions): Promise<Image |
 }
 
 async function start(path: string, options: RestartOptions): Promise<Job> {
-  const program = output("restart");
-  using library = new Library();
-  const { listener, cookie } = library.listen();
-  try {
-    const child = new Deno.Command(program, {
-      args: [...flags(options), `--control=${cookie.toString(16).padStart(16, "0")}`, path],
-      stdin: options.stdin ?? "inherit",
-      stdout: options.stdout ?? "inherit",
-      stderr: options.stderr ?? "inherit",
-    }).spawn();
-    const report = await answer(library, { listener, child }).catch(async (cause) => {
-      await endChild(child);
-      throw cause;
-    });
-    if (report?.kind !== "done") {
-      await closeStreams(child);
-      throw failure(path, { report, status: await child.status });
-    }
-    const pid = report.number;
-    // It may have ended by now: then nobody has its identity, and nobody gets a signal meant for it.
-    const startTime = (await readStat(pid))?.startTime ?? 0n;
-    const process = { pid, startTime, bootId: await bootId() };
-    const origin = { restart: await identify(child.pid) };
-    const directory = await jobDirectory(path, options.name);
-    if (options.detach) {
-      await child.status; // the one in front
-      const kept = await readKept(directory);
-      return Job.from({
-        process: kept?.pid === pid ? kept : process,
-        directory,
-        origin: { restart: kept?.keeper },
-      });
-    }
-    return Job.from({
-      process,
-      directory,
-      child,
-      keep: options,
-      translate: fromShell,
-      origin,
-      ended: () => removeRunning(directory, process),
-    });
-  } finally {
-    library.close(listener);
-  }
-}
-
-/** The options of the program `restart`. */
-export function flags(options: RestartOptions): string[] {
-  const flags: string[] = [];
-  if (options.name !== undefined) flags.push("--name", options.name);
-  if (options.quiet) flags.push("--quiet");
-  if (options.pid) flags.push(`--pid=${options.pid}`);
-  if (options.files) flags.push(`--files=${options.files}`);
-  if (options.clocks) flags.push(`--clocks=${options.clocks}`);
-  if (options.tcp) flags.push(`--tcp=${options.tcp}`);
-  for (const [old, now] of Object.entries(options.map ?? {})) flags.push(`--map=${old}=${now}`);
-  if (options.cwd !== undefined) flags.push(`--chdir=${options.cwd}`);
-  for (const [fd, path] of Object.entries(options.fds ?? {})) flags.push(`--fd=${fd}=${path}`);
-  if (options.detach) flags.push("--detach");
-  if (options.pty) flags.push("--pty");
-  if (options.noTty) flags.push("--no-tty");
-  if (options.stopped) flags.push("--stopped");
-  if (options.anyOwner) flags.push("--any-owner");
-  if (options.ignoreCpu) flags.push("--ignore-cpu");
-  return flags;
-}
-
-/** What `restart` says, undefined when it ends without a word. */
-async function answer(
-  library: Library,
-  from: { listener: number; child: Deno.ChildProcess },
-): Promise<Report | undefined> {
-  const { pid } = from.child;
-  const uid = Deno.uid() ?? 0;
-  let pidfd = -1;
-  let connection = -1;
-  try {
-    pidfd = library.openProcess(pid);
-    connection = await library.accept(from.listener, { pidfd, pid, uid, timeout: -1 });
-    return await receiveReport(library, { connection });
-  } catch (error) {
-    if (error instanceof NativeError && error.errno === Errno.SRCH) return undefined;
-    throw error;
-  } finally {
-    for (const fd of [connection, pidfd]) if (fd >= 0) library.close(fd);
-  }
-}
-
-function failure(
-  path: string,
-  of: { report?: Report; status: Deno.CommandStatus },
-): RestartError {
-  const words = of.report?.text ||
-    `restart ended with status ${of.status.code} before the program ran`;
-  const problems = words.split("\n").filter(Boolean).map((problem) =>
-    problem.startsWith(`${path}: `) ? problem.slice(path.length + 2) : problem
-  );
-  return new RestartError(`Cannot restart ${path}: ${problems.join("; ")}`, {
-    path,
-    problems,
-    errno: of.report?.errno,
-  });
-}
-
-async function jobDirectory(path: string, name?: string): Promise<string> {
-  let directory = await Deno.realPath(resolve(path)).catch(() => resolve(path));
-  if (directory.endsWith(".core")) directory = dirname(directory);
-  if (/^\d+\.ckpt$/.test(basename(directory))) directory = dirname(directory);
-  return name === undefined ? directory : join(dirname(directory), name);
+  using restarting = Restarting.start(path, options);
+  return await restarting.job();
 }

@@ -139,6 +139,57 @@ Deno.test("restart --clone refuses to let copies write to one file, but for --fi
   assertEquals(numbers.at(-1), 60);
 });
 
+async function saveTree(dir: TempDir, program: string): Promise<string> {
+  await using target = Target.launch([built(`tests/${program}`)], {
+    dir: dir.join("ckpt"),
+    cwd: dir.path,
+  });
+  await target.waitFor("READY\n");
+  const image = await target.checkpoint();
+  await target.kill();
+  return image;
+}
+
+for (const program of ["tree_family", "tree_pipe", "tree_memory"]) {
+  Deno.test(`restart --clone brings two copies of a tree back, which find what is theirs: ${program}`, async () => {
+    await using dir = await TempDir.make();
+    const image = await saveTree(dir, program);
+    await Deno.writeTextFile(dir.join("go"), "go\n");
+    await using again = Target.restart(image, {
+      options: ["--clone=2", `--fd=0=${dir.join("go")}`],
+    });
+    assertEquals((await again.end()).code, 0, again.stderr.text);
+    assertEquals(again.stdout.text.match(/EXIT-SUCCESS/g)?.length, 2);
+  });
+}
+
+Deno.test("restart --clone names what members of a tree have that copies cannot share, and starts none", async () => {
+  await using dir = await TempDir.make();
+  const image = await saveTree(dir, "tree_shared");
+  await using again = Target.restart(image, { options: ["--clone=2"] });
+  assertEquals((await again.end()).code, 1);
+  assertMatch(again.stderr.text, /copies cannot share the lock on .*\/shared-/);
+  assertMatch(again.stderr.text, /each copy would write to .*\/shared-/);
+  assertEquals([...Deno.readDirSync(dir.join("ckpt"))].map(({ name }) => name), ["job"]);
+});
+
+Deno.test("restart --clone starts no copy when one cannot be, and leaves nothing", async () => {
+  await using dir = await TempDir.make();
+  const image = await saveTree(dir, "tree_pipe");
+  await Deno.mkdir(dir.join("ckpt/job-2"), { mode: 0o700 });
+  const start = (await Deno.readTextFile("/proc/self/stat")).replace(/^.*\) /s, "").split(" ")[19];
+  const boot = (await Deno.readTextFile("/proc/sys/kernel/random/boot_id")).trim();
+  await Deno.writeTextFile(dir.join("ckpt/job-2/running"), `${Deno.pid} ${start} ${boot}\n`);
+  await using again = Target.restart(image, { options: ["--clone=3"] });
+  assertEquals((await again.end()).code, 1);
+  assertMatch(again.stderr.text, /process \d+ still runs as job-2/);
+  assertEquals(again.stdout.text, "");
+  assertEquals([...Deno.readDirSync(dir.join("ckpt"))].map(({ name }) => name).sort(), [
+    "job",
+    "job-2",
+  ]);
+});
+
 Deno.test("restart --clone says what it does not go with", async () => {
   for (const other of ["--detach", "--pty", "--stopped", "--pid=same", "--pid=new"]) {
     const { code, stderr } = await new Deno.Command(built("restart"), {
@@ -146,6 +197,30 @@ Deno.test("restart --clone says what it does not go with", async () => {
     }).output();
     assertEquals(code, 2);
     assertStringIncludes(new TextDecoder().decode(stderr), `does not go with ${other}`);
+  }
+});
+
+Deno.test("ckpt restart --clone --detach says what runs on, and ckpt ls, wait and kill know each", async () => {
+  await using dir = await TempDir.make();
+  await using target = Target.launch([built("count"), "100000", "10"], { dir: dir.join("ckpt") });
+  await target.waitFor("\n5\n");
+  await target.checkpoint();
+  await target.kill();
+  const ckpt = (...args: string[]) =>
+    run([built("ckpt"), ...args], { cwd: dir.path, env: { NO_COLOR: "1" } });
+  const script = 'exec "$@" >out 2>err';
+  const command = [built("ckpt"), "restart", "--clone", "2", "--detach", "--fd=1=log", "job"];
+  const { code } = await run(["sh", "-c", script, "sh", ...command], { cwd: dir.path });
+  assertEquals([code, await Deno.readTextFile(dir.join("err"))], [0, ""]);
+  assertMatch(
+    await Deno.readTextFile(dir.join("out")),
+    /^job-1 {2}running \d+\njob-2 {2}running \d+\n$/,
+  );
+  const listed = (await ckpt("ls")).stdout;
+  for (const name of ["job-1", "job-2"]) {
+    assertMatch(listed, new RegExp(`^${name} +running \\d+ +-$`, "m"));
+    assertEquals((await ckpt("kill", "--signal=TERM", name)).code, 0);
+    assertEquals((await ckpt("wait", name)).code, 128 + 15);
   }
 });
 
@@ -163,6 +238,10 @@ Deno.test("ckpt restart --clone runs copies and ends with their status", async (
   const { code, stdout, stderr } = await ckpt("--clone", "2");
   assertEquals(code, 0, stderr);
   assertEquals(timesOf(stdout).get(60), 2);
+  await ckpt("--clone", "2", "--every", "100ms", "--keep", "1", "--name", "kept");
+  for (const name of ["kept-1", "kept-2"]) assertEquals(imagesOf(dir.join("ckpt", name)).length, 1);
   assertEquals((await ckpt("--clone", "0")).code, 2);
-  assertEquals((await ckpt("--clone", "2", "--every", "1m")).code, 2);
+  const wrong = await ckpt("--clone", "2", "--pid", "new");
+  assertEquals(wrong.code, 2);
+  assertStringIncludes(wrong.stderr, "each copy has a pid namespace of its own");
 });

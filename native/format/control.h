@@ -62,6 +62,7 @@ enum ckpt_report_kind {
   CKPT_REPORT_JOINED = 4, /* these three are for the leader of a job */
   CKPT_REPORT_DESCRIBED = 5,
   CKPT_REPORT_LISTED = 6,
+  CKPT_REPORT_READY = 7, /* of restart: a copy would run; it waits for one byte before it does */
 };
 
 struct ckpt_report {

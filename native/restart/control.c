@@ -42,15 +42,33 @@ static bool send_report(const struct ckpt_report *report) {
   do
     n = send(control, report, sizeof *report, MSG_NOSIGNAL);
   while (n < 0 && errno == EINTR);
-  close(control);
-  control = -1;
   return n == (ssize_t)sizeof *report;
+}
+
+static bool send_last(const struct ckpt_report *report) {
+  bool sent = send_report(report);
+  if (control >= 0)
+    close(control);
+  control = -1;
+  return sent;
 }
 
 static struct ckpt_report new_report(enum ckpt_report_kind kind, const char *text) {
   struct ckpt_report report = {.size = sizeof report, .version = CKPT_CONTROL_VERSION, .kind = kind};
   snprintf(report.text, sizeof report.text, "%s", text);
   return report;
+}
+
+bool control_ready(const char *image) {
+  struct ckpt_report report = new_report(CKPT_REPORT_READY, image);
+  char go;
+  ssize_t n;
+  if (!send_report(&report))
+    return false;
+  do
+    n = recv(control, &go, 1, 0);
+  while (n < 0 && errno == EINTR);
+  return n == 1;
 }
 
 void control_done(pid_t pid, uint64_t nanoseconds, uint64_t bytes, const char *image) {
@@ -60,11 +78,11 @@ void control_done(pid_t pid, uint64_t nanoseconds, uint64_t bytes, const char *i
   report.total = bytes;
   report.total_ns = nanoseconds;
   /* Whoever has hung up has no use for it; the program runs. */
-  (void)send_report(&report);
+  (void)send_last(&report);
 }
 
 bool control_failed(const char *words) {
   struct ckpt_report report = new_report(CKPT_REPORT_FAILED, words);
   report.error = -ECANCELED;
-  return send_report(&report);
+  return send_last(&report);
 }

@@ -16,7 +16,7 @@ struct copies {
 
 /* Says what copies of this program cannot share. */
 void check_copies(const struct image *image, const struct options *options);
-/* Says which of the copies' jobs runs already. */
+/* Says which of the copies' jobs runs already; count 0: this is the job of one of them. */
 void check_copy_names(const struct place *place, uint32_t count);
 /* Further images of copy `number` go to the job of this number, beside the original. */
 void copy_name(struct place *place, uint32_t number);

@@ -86,7 +86,7 @@ void check_copies(const struct image *image, const struct options *options) {
     const char *name = image_string(image, image->descriptions[i].name);
     if (image->descriptions[i].kind == CKPT_DESC_QUEUE)
       say_problem("--clone: copies cannot share the message queue %s", name);
-    if (image->descriptions[i].kind == CKPT_DESC_TERMINAL && !options->no_tty)
+    if (image->descriptions[i].kind == CKPT_DESC_TERMINAL && !options->no_tty && !options->pty)
       say_problem("--clone: copies cannot share the terminal %s: --no-tty lets them have none", name);
   }
   for (uint32_t i = 0; i < image->sets_count; i++)
@@ -104,9 +104,10 @@ void copy_name(struct place *place, uint32_t number) {
 void check_copy_names(const struct place *place, uint32_t count) {
   static struct place copy;
   struct running now;
-  for (uint32_t i = 1; i <= count; i++) {
+  for (uint32_t i = count ? 1 : 0; i <= count; i++) {
     copy = *place;
-    copy_name(&copy, i);
+    if (i)
+      copy_name(&copy, i);
     if (strlen(copy.job) >= CKPT_PATH_MAX - NAMES_ROOM) {
       say_problem("%s: its path is too long for further images", copy.job);
       return;

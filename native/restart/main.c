@@ -86,6 +86,10 @@ static int check_image(struct restart *r) {
   return printf("%s: whole\n", r->place.image) < 0 || fflush(stdout);
 }
 
+static bool is_beside_others(const struct options *options) {
+  return options->clone || options->copy;
+}
+
 /* All that can be found wrong before anything is made. */
 static bool checks_pass(struct restart *r) {
   job_share_flags(&r->job);
@@ -110,12 +114,12 @@ static bool checks_pass(struct restart *r) {
     check_alive(image, &r->place, &r->options);
     check_files(image, &r->place, &r->options, &r->changes);
     check_segments(image);
-    if (r->options.clone)
+    if (is_beside_others(&r->options))
       check_copies(image, &r->options);
     vdso_prepare(image, &r->job.children[i].vdso);
   }
   check_sysv(&r->job);
-  if (r->options.clone)
+  if (is_beside_others(&r->options))
     check_copy_names(&r->place, r->options.clone);
   return !say_has_problem();
 }
@@ -194,6 +198,8 @@ static int give_birth_to_root(struct restart *r) {
 static int commit(struct restart *r) {
   if (r->gate >= 0 && copy_wait(r->gate) < 0)
     return -1;
+  if (r->options.copy && !control_ready(r->place.image))
+    return -1;
   if (changes_commit(&r->changes, &r->place) < 0)
     return -1;
   r->running.pid = r->birth.pid;
@@ -205,7 +211,7 @@ static int commit(struct restart *r) {
   int error = running_boot_id(r->running.boot_id) < 0 ? -ENOENT : running_write(r->place.job, &r->running);
   if (error < 0)
     say_warning("cannot note in %s that the program runs: %s", r->place.job, strerror(-error));
-  if (!r->options.no_tty && !r->options.clone)
+  if (r->options.pty || (!r->options.no_tty && !is_beside_others(&r->options)))
     terminal_set(&r->job, &r->terminal);
   return 0;
 }
@@ -347,5 +353,9 @@ int main(int argc, char **argv) {
   if (!checks_pass(&r) || (r.options.pty && relay_begin(&r.job) < 0))
     return fail();
   relay_warn(&r.job, &r.options);
+  if (r.options.copy)
+    setsid();
+  if (r.options.copy == COPY_FURTHER)
+    r.changes.count = 0;
   return r.options.clone ? run_copies(&r) : run(&r);
 }

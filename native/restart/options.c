@@ -56,6 +56,9 @@ static const char help[] =
     "  --check           checks the whole image, contents included, and starts nothing\n"
     "  --any-owner       accepts an image that belongs to another user: it can do anything you can\n"
     "  --ignore-cpu      starts although this CPU lacks features of the one that the image is from\n"
+    "  --copy=ROLE       with --control: one of several copies that are started each by itself, the first "
+    "or\n"
+    "                    a further one: says when it is ready, and runs when it is told to\n"
     "  --control=COOKIE  reports to the control socket of this cookie (16 hexadecimal digits)\n"
     "  --quiet           no warnings\n"
     "  --help, --version\n";
@@ -74,6 +77,7 @@ enum {
   NO_TTY,
   STOPPED,
   CLONE,
+  COPY,
   CHECK,
   ANY_OWNER,
   IGNORE_CPU,
@@ -97,6 +101,7 @@ static const struct option long_options[] = {
     {"no-tty", no_argument, 0, NO_TTY},
     {"stopped", no_argument, 0, STOPPED},
     {"clone", required_argument, 0, CLONE},
+    {"copy", required_argument, 0, COPY},
     {"check", no_argument, 0, CHECK},
     {"any-owner", no_argument, 0, ANY_OWNER},
     {"ignore-cpu", no_argument, 0, IGNORE_CPU},
@@ -139,6 +144,7 @@ static int take(int option, const char *value, struct options *options) {
   static const char *const files_words[] = {"rewind", "keep", "strict", NULL};
   static const char *const clocks_words[] = {"continue", "machine", NULL};
   static const char *const tcp_words[] = {"reset", "refuse", NULL};
+  static const char *const copy_words[] = {"first", "further", NULL};
   const char *why;
   uint64_t number;
   int chosen;
@@ -199,6 +205,11 @@ static int take(int option, const char *value, struct options *options) {
       return usage("not a number of copies: ", value, "--clone takes one from 1 to 1000");
     options->clone = (uint32_t)number;
     return -1;
+  case COPY:
+    if ((chosen = choose(value, copy_words)) < 0)
+      return usage("no such --copy: ", value, "use first or further");
+    options->copy = chosen ? COPY_FURTHER : COPY_FIRST;
+    return -1;
   case CHECK:
     options->check = true;
     return -1;
@@ -237,6 +248,20 @@ static int clone_goes_with(struct options *options) {
   return -1;
 }
 
+static int copy_goes_with(struct options *options) {
+  const char *other = options->clone              ? "--clone"
+                      : options->check            ? "--check"
+                      : options->pids == PID_SAME ? "--pid=same"
+                      : options->pids == PID_NEW  ? "--pid=new"
+                                                  : NULL;
+  if (other)
+    return usage("--copy does not go with ", other, "choose one of them");
+  if (!options->has_control)
+    return usage("--copy takes --control", "", "--clone starts copies without");
+  options->pids = PID_NAMESPACE;
+  return -1;
+}
+
 int options_parse(int argc, char **argv, struct options *options) {
   static char name[] = "restart";
   *options = (struct options){0};
@@ -253,5 +278,7 @@ int options_parse(int argc, char **argv, struct options *options) {
   if (options->pty && (options->no_tty || options->detach))
     return usage("--pty does not go with ", options->no_tty ? "--no-tty" : "--detach", "choose one of them");
   options->image = argv[optind];
+  if (options->copy)
+    return copy_goes_with(options);
   return options->clone ? clone_goes_with(options) : -1;
 }

@@ -12,6 +12,8 @@ enum pid_mode { PID_AUTO, PID_SAME, PID_NAMESPACE, PID_NEW };
 enum files_mode { FILES_REWIND, FILES_KEEP, FILES_STRICT };
 enum clocks_mode { CLOCKS_CONTINUE, CLOCKS_MACHINE };
 enum tcp_mode { TCP_RESET, TCP_REFUSE };
+/* Of several copies that somebody else starts: the first changes files outside, for all of them. */
+enum copy_role { COPY_NONE, COPY_FIRST, COPY_FURTHER };
 
 struct options {
   const char *image;
@@ -28,6 +30,7 @@ struct options {
   bool no_tty; /* lets it have none */
   bool stopped;
   uint32_t clone; /* how many copies; 0: the program itself */
+  enum copy_role copy;
   bool any_owner;
   bool ignore_cpu;
   bool has_control;

@@ -1,27 +1,25 @@
-import { output } from "../paths.ts";
-import { flags, type RestartOptions } from "../restart.ts";
+import { clone, type CloneOptions } from "../clone.ts";
 import { SignalPasser } from "./pass.ts";
 
 /** `ckpt restart --clone`: the status of the first copy that does not end with 0, or 0. */
 export async function restartCopies(
   path: string,
-  { count, options }: { count: string; options: RestartOptions },
+  { count, options }: { count: number; options: CloneOptions },
 ): Promise<number> {
-  using signals = new SignalPasser();
-  const child = new Deno.Command(output("restart"), {
-    args: [...flags(options), `--clone=${count}`, path],
-    stdin: "inherit",
-    stdout: "inherit",
-    stderr: "inherit",
-  }).spawn();
-  let ended = false;
-  const status = child.status.finally(() => ended = true);
+  using signals = new SignalPasser({ shares: false });
+  const copies = await clone(path, count, options);
+  if (options.detach) {
+    for (const { name, pid } of copies) {
+      console.log(`${name}  ${options.stopped ? "stopped" : "running"} ${pid}`);
+    }
+    return 0;
+  }
   await signals.to({
-    kill(signal) {
-      if (!ended) child.kill(signal);
-      return Promise.resolve();
+    async kill(signal) {
+      for (const copy of copies) await copy.kill(signal);
     },
   });
-  const { code } = await status;
-  return code;
+  const statuses = await Promise.all(copies.map((copy) => copy.status));
+  const failed = statuses.find(({ code }) => code !== 0);
+  return failed ? failed.code ?? 1 : 0;
 }

@@ -19,9 +19,12 @@ const FROM_TERMINAL: readonly Deno.Signal[] = ["SIGINT", "SIGQUIT"];
 export class SignalPasser implements Disposable {
   readonly #listeners = PASSED.map((signal) => ({ signal, listener: () => this.#pass(signal) }));
   readonly #early: Deno.Signal[] = [];
+  readonly #shares: boolean;
   #job?: { kill(signal: Deno.Signal): Promise<void> };
 
-  constructor() {
+  /** `shares`: whether the program has the terminal that this process has. */
+  constructor({ shares = true }: { shares?: boolean } = {}) {
+    this.#shares = shares;
     for (const { signal, listener } of this.#listeners) Deno.addSignalListener(signal, listener);
   }
 
@@ -36,7 +39,7 @@ export class SignalPasser implements Disposable {
   }
 
   async #pass(signal: Deno.Signal): Promise<void> {
-    if (FROM_TERMINAL.includes(signal) && await isInForeground()) return;
+    if (this.#shares && FROM_TERMINAL.includes(signal) && await isInForeground()) return;
     if (this.#job) await this.#job.kill(signal);
     else this.#early.push(signal);
   }

@@ -2,7 +2,7 @@ import { dirname } from "@std/path";
 import { ImageError } from "../errors.ts";
 import { defaultDirectory, images } from "../images.ts";
 import { restart } from "../restart.ts";
-import { readArguments, readChoice, readPairs, UsageError } from "./arguments.ts";
+import { readArguments, readChoice, readCount, readPairs, UsageError } from "./arguments.ts";
 import { restartCopies } from "./copies.ts";
 import { findImage, readKeep, readName } from "./common.ts";
 import { SignalPasser } from "./pass.ts";
@@ -40,18 +40,18 @@ export async function restartCommand(args: string[]): Promise<number> {
   if (options.pty && (options.noTty || options.detach)) {
     throw new UsageError(`--pty and ${options.noTty ? "--no-tty" : "--detach"} do not go together`);
   }
+  const count = readCount(parsed, "clone");
+  if (count !== undefined && options.pid !== undefined && options.pid !== "namespace") {
+    throw new UsageError("--clone takes no --pid: each copy has a pid namespace of its own");
+  }
   const [what] = parsed.operands;
   const dir = parsed.value("dir");
   const path = what === undefined ? await newestImage(dir) : await findImage(what, dir);
-  const count = parsed.value("clone");
-  if (count !== undefined) {
-    if (options.every || options.keep) {
-      throw new UsageError("--clone and --every or --keep do not go together");
-    }
-    return await restartCopies(path, { count, options });
+  if (options.detach && options.every) {
+    throw new UsageError("--every and --detach do not go together");
   }
+  if (count !== undefined) return await restartCopies(path, { count, options });
   if (options.detach) {
-    if (options.every) throw new UsageError("--every and --detach do not go together");
     const { name, pid } = await restart(path, options);
     console.log(`${name}  ${options.stopped ? "stopped" : "running"} ${pid}`);
     return 0;
