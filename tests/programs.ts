@@ -16,6 +16,7 @@ import { type Workload, workloads } from "./programs_table.ts";
 import { installMissing, missingOf } from "./programs_install.ts";
 import { makeInputs, type Prepared, sh } from "./programs_prepare.ts";
 import { servers, tryServer } from "./programs_servers.ts";
+import { stressWorkloads } from "./programs_stress.ts";
 import { threadedWorkloads } from "./programs_threads.ts";
 import { moreTreeWorkloads } from "./programs_trees_more.ts";
 import { terminalWorkloads } from "./programs_terminals.ts";
@@ -156,6 +157,7 @@ const rows: { program: Prepared; run: (work: string, random: () => number) => Pr
       ...treeWorkloads,
       ...moreTreeWorkloads,
       ...terminalWorkloads,
+      ...stressWorkloads,
     ].map((workload) => ({
       program: workload,
       run: (work: string, random: () => number) => tryWorkload(workload, work, random),

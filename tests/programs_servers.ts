@@ -7,18 +7,26 @@
  */
 import { delay } from "@std/async/delay";
 import { join } from "@std/path";
-import { type Job, launch, restart } from "../mod.ts";
+import { type Image, type Job, launch, restart } from "../mod.ts";
 import { makeInputs, type Prepared, sh } from "./programs_prepare.ts";
 import { Clients } from "./servers/clients.ts";
 import type { Connect, Ledger } from "./servers/ledger.ts";
 import { go } from "./servers/go.ts";
 import { java } from "./servers/java.ts";
 import { memcached } from "./servers/memcached.ts";
-import { nginx } from "./servers/nginx.ts";
-import { node } from "./servers/node.ts";
-import { redis } from "./servers/redis.ts";
+import { nginx, nginxWithWorkers } from "./servers/nginx.ts";
+import { node, nodeCluster } from "./servers/node.ts";
+import { php } from "./servers/php.ts";
+import { redis, redisSaving } from "./servers/redis.ts";
 
 const RESTARTS = 3;
+
+/** A server that runs. */
+export interface Running {
+  job: Job;
+  cwd: string;
+  port: number;
+}
 
 /** One server. */
 export interface Server extends Prepared {
@@ -31,13 +39,32 @@ export interface Server extends Prepared {
   load?: string;
   /** Whether it need not end with status 0 when it is asked to by SIGTERM. */
   endsBySignal?: boolean;
+  /** How many processes each image must have, 1 when not given. */
+  processes?: number;
+  /** It changes files that it does not hold open, so it is killed in the moment when its image is on disk. */
+  inPlace?: boolean;
+  /** Brings it to what it is to be saved in, and gives what it must still say once it is back. */
+  before?: (at: Running) => Promise<string>;
+  /** Looks at it once it is back, while no client is, and asks what else it must be able to do. */
+  after?: (at: Running, said: string) => Promise<void>;
   /** Looks at what the server leaves in its directory. */
   check?: (cwd: string, ledgers: Ledger[]) => Promise<void>;
   /** A command for sh, as `command`: a server that is started where the first one has ended must know all that it knew. */
   again?: string;
 }
 
-export const servers: Server[] = [redis, memcached, nginx, node, java, go];
+export const servers: Server[] = [
+  redis,
+  memcached,
+  nginx,
+  node,
+  java,
+  go,
+  nginxWithWorkers,
+  redisSaving,
+  php,
+  nodeCluster,
+];
 
 /** A port that nobody uses, below those that the kernel gives to clients, which could take it between kill and restart. */
 function freePort(random: () => number): number {
@@ -98,12 +125,37 @@ async function start(command: string, { cwd, dir, env }: Place): Promise<Job> {
   return await launch(["sh", "-c", words], { ...streams, cwd, dir, name: "job", env });
 }
 
+/** Saves a server and kills it; what its clients did until then is in the image. */
+async function saveAndKill(
+  { job, clients, inPlace, random }: {
+    job: Job;
+    clients: Clients;
+    inPlace: boolean;
+    random: () => number;
+  },
+): Promise<Image> {
+  for (const ledger of clients.ledgers) ledger.beforeCheckpoint();
+  if (inPlace) clients.down();
+  const image = await job.checkpoint({ kill: inPlace });
+  for (const ledger of clients.ledgers) ledger.afterCheckpoint();
+  if (inPlace) {
+    await job.status;
+    return image;
+  }
+  // What it does from here on is lost.
+  await delay(random() * 200);
+  clients.down();
+  await job.kill("SIGKILL");
+  return image;
+}
+
 /** Saves, kills and restarts a server under load; one line about it. */
 async function runServer(
   server: Server,
   { place, clients, random }: { place: Place; clients: Clients; random: () => number },
 ): Promise<string> {
   let job = await start(server.command, place);
+  const { cwd } = place, port = Number(place.env.PORT);
   const untilEnd = async <T>(step: Promise<T>) => {
     const gone = job.status.then(({ signal, code }) => {
       throw new Error(`ended with status ${signal ?? code}`);
@@ -115,14 +167,12 @@ async function runServer(
     for (let i = 0; i < RESTARTS; i++) {
       await untilEnd(clients.progress());
       await untilEnd(delay(200 + random() * 600));
-      for (const ledger of clients.ledgers) ledger.beforeCheckpoint();
-      const image = await untilEnd(job.checkpoint());
-      for (const ledger of clients.ledgers) ledger.afterCheckpoint();
-      // What it does from here on is lost.
-      await untilEnd(delay(random() * 200));
-      clients.down();
-      await job.kill("SIGKILL");
+      const said = await untilEnd(server.before?.({ job, cwd, port }) ?? Promise.resolve(""));
+      const image = await saveAndKill({ job, clients, inPlace: server.inPlace ?? false, random });
+      const { length } = image.processes, least = server.processes ?? 1;
+      if (length < least) throw new Error(`its image has ${length} processes instead of ${least}`);
       job = await restart(image, streams);
+      await untilEnd(server.after?.({ job, cwd, port }, said) ?? Promise.resolve());
       clients.up();
     }
     await untilEnd(clients.progress());

@@ -399,18 +399,4 @@ public class Churn {
 `,
     },
   },
-  ...[
-    "cpu 2 --cpu-ops 8000",
-    "vm 2 --vm-bytes 32M --vm-ops 150000",
-    "futex 2 --futex-ops 200000",
-    "timer 1 --timer-ops 100000",
-    "signal 1 --signal-ops 400000",
-  ].map((words) => ({
-    name: `stress-ng --${words.split(" ")[0]}`,
-    // Its workers are processes. What it says on standard error holds process ids and times.
-    command: `stress-ng --verify --temp-path . --${words}`,
-    needs: { "stress-ng": "stress-ng" },
-    inPlace: true,
-    compare: "grep -q 'successful run completed' err && rm err",
-  })),
 ];

@@ -153,6 +153,19 @@ for i in $(seq 40); do for f in $(seq 12); do seq $i $((i * f * 130)) > file-$f;
       "git -C clone status --porcelain > status && rm -rf clone/.git bare",
   },
   {
+    name: "make -j2 of a C library",
+    command:
+      "sh -c 'cp -r ../input/uClibc* source && cd source && exec make -s -j2 ARCH=x86_64 $(cat ../../input/objects)'",
+    needs: { gcc: "gcc", make: "make", "/usr/src/uClibc-ng-1.0.35.tar.xz": "uclibc-source" },
+    inPlace: true,
+    // It looks for the kernel's headers in one directory.
+    prepare: `tar -xf /usr/src/uClibc-ng-1.0.35.tar.xz && mkdir headers &&
+cp -rs /usr/include/linux /usr/include/asm-generic /usr/include/x86_64-linux-gnu/asm headers/ &&
+cd uClibc* && make -s ARCH=x86_64 defconfig && sed -i 's|^KERNEL_HEADERS=.*|KERNEL_HEADERS="'$PWD'/../headers"|' .config &&
+make -s -j2 ARCH=x86_64 pregen && ls libm/e_*.c | head -n 20 | sed 's/c$/os/' > ../objects`,
+    compare: "mkdir objects && cp --parents -t objects $(find source -name '*.os') && rm -r source",
+  },
+  {
     name: "rsync",
     command:
       "sh -c 'rsync -a ../input/tree/ copy/ && cp -r copy again && rsync -rc --delete --no-whole-file ../input/other/ again/ > out'",

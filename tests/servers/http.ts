@@ -3,8 +3,15 @@
  *
  * @module
  */
-import { type Connect, contents, expect, Wrong } from "./ledger.ts";
+import { delay } from "@std/async/delay";
+import { type Connect, contents, expect, type Session, Wrong } from "./ledger.ts";
 import { Wire } from "./wire.ts";
+
+export interface Request {
+  method: string;
+  path: string;
+  body?: string;
+}
 
 export interface Answer {
   status: number;
@@ -14,7 +21,7 @@ export interface Answer {
 /** One request over a connection that stays open. */
 export async function request(
   wire: Wire,
-  { method, path, body }: { method: string; path: string; body?: string },
+  { method, path, body }: Request,
 ): Promise<Answer> {
   const length = body === undefined ? "" : `Content-Length: ${body.length}\r\n`;
   await wire.send(`${method} ${path} HTTP/1.1\r\nHost: localhost\r\n${length}\r\n${body ?? ""}`);
@@ -44,11 +51,13 @@ async function chunks(wire: Wire): Promise<string> {
  * For servers of our own writing: `POST /CLIENT/N` adds an entry, and is refused with status 409 when it is not the
  * next; `GET /CLIENT` gives the number of entries, `GET /CLIENT/all` gives them, one a line.
  */
-export const connectHttp: Connect = async (port, client) => {
-  const wire = await Wire.to(port);
+export function sessionOver(
+  ask: (request: Request) => Promise<Answer>,
+  { client, close }: { client: number; close: () => void },
+): Session {
   let mayBeThere = 0;
   async function get(path: string): Promise<string> {
-    const { status, body } = await request(wire, { method: "GET", path });
+    const { status, body } = await ask({ method: "GET", path });
     expect(status, 200, `the status of ${path}`);
     return body;
   }
@@ -59,11 +68,7 @@ export const connectHttp: Connect = async (port, client) => {
     },
     add: async (n) => {
       const path = `/${client}/${n}`;
-      const { status, body } = await request(wire, {
-        method: "POST",
-        path,
-        body: contents(client, n),
-      });
+      const { status, body } = await ask({ method: "POST", path, body: contents(client, n) });
       if (status === 409 && n <= mayBeThere) return;
       expect(`${status} ${body}`, `200 ${n}`, `the answer to ${path}`);
     },
@@ -73,6 +78,34 @@ export const connectHttp: Connect = async (port, client) => {
       expect(lines.length, count, `the number of entries of client ${client}`);
       lines.forEach((line, i) => expect(line, contents(client, i + 1), `entry ${i + 1}`));
     },
-    close: () => wire.close(),
+    close,
   };
+}
+
+/** Such a session over one connection. */
+export const connectHttp: Connect = async (port, client) => {
+  const wire = await Wire.to(port);
+  return sessionOver((what) => request(wire, what), { client, close: () => wire.close() });
 };
+
+/** The answer to one question, over a connection of its own. */
+async function ask(port: number, path: string): Promise<string> {
+  const wire = await Wire.to(port);
+  try {
+    const { status, body } = await request(wire, { method: "GET", path });
+    expect(status, 200, `the status of ${path}`);
+    return body;
+  } finally {
+    wire.close();
+  }
+}
+
+/** What the workers of a server say of themselves at /worker, once so many of them have been met. */
+export async function workers(port: number, howMany: number): Promise<string[]> {
+  const found = new Set<string>();
+  for (const end = Date.now() + 20_000; found.size < howMany; await delay(1)) {
+    if (Date.now() > end) throw new Wrong(`only ${[...found]} answer`);
+    found.add(await ask(port, "/worker"));
+  }
+  return [...found].sort();
+}

@@ -1,13 +1,15 @@
 /**
- * nginx in one process under wrk. It knows nothing of its clients, but its log must have each request once, and each
+ * nginx under wrk: in one process, and with workers. It knows nothing of its clients, but its log must have each request once, and each
  * file that it sends must be whole.
  *
  * @module
  */
-import { request } from "./http.ts";
-import { type Connect, expect } from "./ledger.ts";
+import { delay } from "@std/async/delay";
+import { join } from "@std/path";
+import { request, workers } from "./http.ts";
+import { type Connect, expect, Wrong } from "./ledger.ts";
 import { checkLog } from "./log.ts";
-import type { Server } from "../programs_servers.ts";
+import type { Running, Server } from "../programs_servers.ts";
 import { Wire } from "./wire.ts";
 
 const FILES = 12;
@@ -39,13 +41,21 @@ const temporary = ["client_body", "proxy", "fastcgi", "uwsgi", "scgi"].map((name
   `${name}_temp_path ${name};`
 ).join("\n  ");
 
-export const nginx: Server = {
-  name: "nginx",
-  command: `sh -c 'sed s/PORT/$PORT/ ../input/nginx.conf > nginx.conf
-    exec nginx -p . -c nginx.conf -e errors -g "daemon off; master_process off;"'`,
+const common = {
   needs: { nginx: "nginx-light", wrk: "wrk" },
-  inputs: {
-    "nginx.conf": `pid pid;
+  connect,
+  load: "wrk -t 1 -c 20 -d 60 http://127.0.0.1:$PORT/load",
+  check: checkLog,
+};
+
+/** nginx with some directives at its beginning. */
+function start(directives: string): string {
+  return `sh -c 'sed s/PORT/$PORT/ ../input/nginx.conf > nginx.conf
+    exec nginx -p . -c nginx.conf -e errors -g "daemon off; ${directives}"'`;
+}
+
+const inputs = {
+  "nginx.conf": `pid pid;
 events { worker_connections 512; }
 http {
   ${temporary}
@@ -56,13 +66,52 @@ http {
     listen 127.0.0.1:PORT;
     root ../input;
     access_log log numbers;
-    location = /load { access_log off; return 200 "one of many\\n"; }
+    location = /load { access_log off; return 200 "one of many\n"; }
+    location = /worker { access_log off; return 200 "$pid of configuration 0"; }
   }
 }
 `,
-    ...Object.fromEntries(Array.from({ length: FILES }, (_, i) => [`${i}`, file(i)])),
-  },
-  connect,
-  load: "wrk -t 1 -c 20 -d 60 http://127.0.0.1:$PORT/load",
-  check: checkLog,
+  ...Object.fromEntries(Array.from({ length: FILES }, (_, i) => [`${i}`, file(i)])),
+};
+
+export const nginx: Server = {
+  name: "nginx",
+  command: start("master_process off;"),
+  inputs,
+  ...common,
+};
+
+const WORKERS = 2;
+
+async function childrenOf(pid: number): Promise<string[]> {
+  return (await Deno.readTextFile(`/proc/${pid}/task/${pid}/children`)).trim().split(" ");
+}
+
+/** The same workers are there; after a SIGHUP others are, with another configuration. */
+async function reload({ job, cwd, port }: Running, said: string): Promise<void> {
+  expect((await workers(port, WORKERS)).join(), said, "the workers");
+  const path = join(cwd, "nginx.conf");
+  const number = Number(/configuration (\d+)/.exec(said)![1]) + 1;
+  const text = await Deno.readTextFile(path);
+  await Deno.writeTextFile(path, text.replace(/configuration \d+/, `configuration ${number}`));
+  const old = new Set(await childrenOf(job.pid));
+  await job.kill("SIGHUP");
+  for (const end = Date.now() + 20_000;; await delay(5)) {
+    const children = await childrenOf(job.pid);
+    if (children.length === WORKERS && !children.some((child) => old.has(child))) break;
+    if (Date.now() > end) throw new Wrong(`${[...old]} are still among the workers ${children}`);
+  }
+  for (const answer of await workers(port, WORKERS)) {
+    expect(answer.replace(/^\d+/, ""), ` of configuration ${number}`, "what a new worker says");
+  }
+}
+
+export const nginxWithWorkers: Server = {
+  name: "nginx with workers",
+  command: start(`worker_processes ${WORKERS}; user root;`),
+  inputs,
+  processes: 1 + WORKERS,
+  before: async ({ port }) => (await workers(port, WORKERS)).join(),
+  after: reload,
+  ...common,
 };

@@ -1,11 +1,12 @@
 /**
- * Redis under redis-benchmark: each client has a list, and its log of commands must hold the same.
+ * Redis under redis-benchmark: each client has a list, and its log of commands, or its dump, must hold the same.
  *
  * @module
  */
 import { delay } from "@std/async/delay";
 import { contents, expect, type Session, Wrong } from "./ledger.ts";
-import type { Server } from "../programs_servers.ts";
+import { sh } from "../programs_prepare.ts";
+import type { Running, Server } from "../programs_servers.ts";
 import { Wire } from "./wire.ts";
 
 type Reply = string | number | Reply[];
@@ -59,14 +60,78 @@ async function connect(port: number, client: number): Promise<Session> {
   };
 }
 
+/** Its keys are few, or some hundreds with "-r". */
+const load = "redis-benchmark -p $PORT -q -c 20 -n 100000 -d 100 -t set,get,incr,hset";
+
+const common = {
+  needs: { "redis-server": "redis-server", "redis-benchmark": "redis-tools" },
+  connect,
+};
+
 const start = "redis-server --port $PORT --bind 127.0.0.1 --save '' --appendonly yes " +
   "--auto-aof-rewrite-percentage 0";
 
 export const redis: Server = {
   name: "redis-server",
   command: start,
-  needs: { "redis-server": "redis-server", "redis-benchmark": "redis-tools" },
-  connect,
-  load: "redis-benchmark -p $PORT -q -c 20 -n 100000 -r 1000 -d 100 -t set,get,incr,hset",
   again: start,
+  load: `${load} -r 1000`,
+  ...common,
+};
+
+/** What the server says of a background save. */
+async function saving(wire: Wire): Promise<Record<string, string>> {
+  const text = await command(wire, "INFO", "persistence") as string;
+  return Object.fromEntries(text.split("\r\n").map((line) => line.split(":")));
+}
+
+async function withWire<T>(port: number, work: (wire: Wire) => Promise<T>): Promise<T> {
+  const wire = await Wire.to(port);
+  try {
+    return await work(wire);
+  } finally {
+    wire.close();
+  }
+}
+
+/** Begins a background save: another process writes what there is in this moment, slowly. */
+async function beginSave({ port, cwd }: Running): Promise<string> {
+  await sh("rm -f dump.rdb", cwd);
+  await withWire(port, async (wire) => {
+    await command(wire, "CONFIG", "SET", "rdb-key-save-delay", "100000");
+    await command(wire, "BGSAVE");
+    expect((await saving(wire)).rdb_bgsave_in_progress, "1", "rdb_bgsave_in_progress");
+  });
+  return "";
+}
+
+/** The save goes on, and what it leaves is whole. */
+async function endSave({ port, cwd }: Running): Promise<void> {
+  await withWire(port, async (wire) => {
+    let now = await saving(wire);
+    expect(now.rdb_bgsave_in_progress, "1", "rdb_bgsave_in_progress after a restart");
+    for (const end = Date.now() + 20_000; now.rdb_bgsave_in_progress === "1"; await delay(10)) {
+      if (Date.now() > end) throw new Wrong("the background save does not end");
+      now = await saving(wire);
+    }
+    await command(wire, "CONFIG", "SET", "rdb-key-save-delay", "0");
+    expect(now.rdb_last_bgsave_status, "ok", "rdb_last_bgsave_status");
+  });
+  await sh("redis-check-rdb dump.rdb", cwd);
+}
+
+/** It saves as it ends. */
+const startSaving = "redis-server --port $PORT --bind 127.0.0.1 --save 3600 1000000000";
+
+export const redisSaving: Server = {
+  name: "redis-server with a background save",
+  command: startSaving,
+  processes: 2,
+  // The file is renamed when it is done.
+  inPlace: true,
+  before: beginSave,
+  after: endSave,
+  again: startSaving,
+  load,
+  ...common,
 };

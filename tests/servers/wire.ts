@@ -21,8 +21,8 @@ export class Wire {
     return new Wire(connection);
   }
 
-  async send(text: string): Promise<void> {
-    let bytes = encoder.encode(text);
+  async send(what: string | Uint8Array): Promise<void> {
+    let bytes = typeof what === "string" ? encoder.encode(what) : what;
     while (bytes.length > 0) bytes = bytes.subarray(await this.#connection.write(bytes));
   }
 
@@ -30,26 +30,27 @@ export class Wire {
   async line(): Promise<string> {
     for (let from = 0;;) {
       const end = this.#held.indexOf(10, from);
-      if (end >= 0) return this.#take(end + 1).trimEnd();
+      if (end >= 0) return (await this.text(end + 1)).trimEnd();
       from = this.#held.length;
       await this.#more();
     }
   }
 
+  /** So many bytes. */
+  async bytes(length: number): Promise<Uint8Array> {
+    while (this.#held.length < length) await this.#more();
+    const part = this.#held.subarray(0, length);
+    this.#held = this.#held.subarray(length);
+    return part;
+  }
+
   /** So many bytes, as text. */
   async text(length: number): Promise<string> {
-    while (this.#held.length < length) await this.#more();
-    return this.#take(length);
+    return decoder.decode(await this.bytes(length));
   }
 
   close(): void {
     this.#connection.close();
-  }
-
-  #take(length: number): string {
-    const text = decoder.decode(this.#held.subarray(0, length));
-    this.#held = this.#held.subarray(length);
-    return text;
   }
 
   async #more(): Promise<void> {
