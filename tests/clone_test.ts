@@ -194,7 +194,8 @@ testUnless(
     const terminals = await Promise.all(copies.map(async (copy, i) => {
       const writer = copy.stdin.getWriter();
       await writer.write(new TextEncoder().encode(`echo at-$(tty); exit ${i + 3}\n`));
-      const [, terminal] = (await new Response(copy.stdout).text()).match(/\nat-(.*)\r/) ?? [];
+      const [, terminal] = (await new Response(copy.stdout).text()).match(/at-(\/dev.*)\r/) ?? [];
+      await writer.close();
       assertEquals((await copy.status).code, i + 3);
       return terminal;
     }));
