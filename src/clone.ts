@@ -86,12 +86,12 @@ async function startAll(path: string, each: readonly RestartOptions[]): Promise<
   const jobs: Promise<Job>[] = [];
   try {
     // What the first has made again of files that are gone, the others find.
-    const first = Restarting.start(path, each[0]!, "first");
+    const first = new Restarting(path, each[0]!, "first");
     copies.push(first);
     const image = await first.ready();
     const others: Restarting[] = [];
     for (const options of each.slice(1)) {
-      others.push(Restarting.start(image, options, "further"));
+      others.push(new Restarting(image, options, "further"));
       copies.push(others.at(-1)!);
     }
     await Promise.all(others.map((copy) => copy.ready()));

@@ -1,7 +1,7 @@
 import { join, resolve } from "@std/path";
 import { ImageError } from "./errors.ts";
 import { Image, list } from "./image.ts";
-import { imageNames, readRunning } from "./job_directory.ts";
+import { imageNames, readKept, readRunning } from "./job_directory.ts";
 import { isProcess } from "./proc.ts";
 
 /** The directory of jobs when none is named: $CKPT_DIR, or ckpt. */
@@ -91,7 +91,8 @@ export async function readJob(path: string): Promise<JobInfo | undefined> {
   if (!info?.isDirectory) return undefined;
   const { images, damaged } = await imagesOf(path);
   const running = await readRunning(path) ?? await runningOf(images.at(-1));
-  if (!running && images.length + damaged.length === 0) return undefined;
+  const known = running || images.length + damaged.length > 0 || await readKept(path);
+  if (!known) return undefined;
   return { name: path.slice(path.lastIndexOf("/") + 1), path, pid: running?.pid, images, damaged };
 }
 

@@ -211,7 +211,7 @@ export class Job implements AsyncDisposable {
 
   async #checkpoint(options: CheckpointOptions): Promise<Image> {
     const process = this.#process;
-    if (this.#child) await waitUntilReady(process);
+    if (this.#child || process.keeper) await waitUntilReady(process);
     if (!await isProcess(process)) {
       throw new CheckpointError(`Cannot checkpoint process ${process.pid}: it has ended`, {
         pid: process.pid,

@@ -1,13 +1,15 @@
 import { basename, dirname, join, resolve } from "@std/path";
 import { endChild } from "./child.ts";
+import { checkDetached, detachedJob } from "./detached.ts";
 import { type Duration, milliseconds } from "./duration.ts";
 import { defaultDirectory } from "./images.ts";
 import { Job } from "./job.ts";
 import { checkJobName, readRunning, removeRunning, writeRunning } from "./job_directory.ts";
 import { checkKeepOptions, type KeepOptions } from "./keeper.ts";
 import { output } from "./paths.ts";
-import { bootId, readStat } from "./proc.ts";
+import { identityOf } from "./proc.ts";
 import { checkProgram, findProgram } from "./program.ts";
+import { RestartProcess } from "./restart_process.ts";
 import { filePatterns, type WithFiles } from "./with_files.ts";
 
 /** Where a stream of a program leads. */
@@ -40,6 +42,12 @@ export interface LaunchOptions extends KeepOptions {
   stderr?: Stream;
   /** Ends the program with SIGTERM when aborted. */
   signal?: AbortSignal;
+  /**
+   * Whether the program runs on by itself, in a session of its own, with a `restart` in the background that looks
+   * after it. The job is then like one that was attached to, but knows its exit status. Its output goes where that of
+   * this process does, or to the file `output` of the job's directory when that is a terminal.
+   */
+  detach?: boolean;
 }
 
 /**
@@ -51,6 +59,7 @@ export interface LaunchOptions extends KeepOptions {
  * @throws {Deno.errors.AlreadyExists} when a job of that name runs.
  * @throws {Deno.errors.PermissionDenied} when its images could not be written.
  * @throws {Deno.errors.NotADirectory} when a file is where they would go.
+ * @throws {TypeError} when a detached program is to have what only this process could give it.
  *
  * @example Save a long simulation every ten minutes
  * ```ts
@@ -65,6 +74,10 @@ export async function launch(command: string[], options: LaunchOptions = {}): Pr
   const [name, ...args] = command;
   if (name === undefined) throw new TypeError("Cannot run nothing: name a program");
   checkKeepOptions(options);
+  if (options.detach) checkDetached(options);
+  if (options.detach && options.signal) {
+    throw new TypeError("Nobody is there to end a detached program when it is aborted");
+  }
   const timeout = timeoutVariable(options.timeout);
   filePatterns(options.withFiles);
   const inherited = options.clearEnv ? {} : Deno.env.toObject();
@@ -87,10 +100,12 @@ export async function launch(command: string[], options: LaunchOptions = {}): Pr
     throw cause;
   }
 
-  const id = `${Deno.pid}-${crypto.randomUUID()}`;
-  let child: Deno.ChildProcess;
-  try {
-    child = new Deno.Command(program, {
+  const started: Started = {
+    program,
+    directory,
+    name: jobName,
+    options,
+    command: {
       args,
       cwd,
       env: {
@@ -101,29 +116,44 @@ export async function launch(command: string[], options: LaunchOptions = {}): Pr
           ? {}
           : { CKPT_WITH_FILES: filePatterns(options.withFiles) }),
         CKPT_DIR: directory,
-        CKPT_JOB: id,
         LD_PRELOAD: preload(env.LD_PRELOAD),
       },
       clearEnv: true,
       stdin: options.stdin ?? "inherit",
       stdout: options.stdout ?? "inherit",
       stderr: options.stderr ?? "inherit",
-      signal: options.signal,
-    }).spawn();
+    },
+  };
+  try {
+    return options.detach ? await startDetached(started) : await startHere(started, tidy);
   } catch (cause) {
     await tidy();
     throw cause;
   }
+}
 
+/** What is started, and how. */
+interface Started {
+  program: string;
+  directory: string;
+  name?: string;
+  options: LaunchOptions;
+  command: Deno.CommandOptions & { args: string[]; env: Record<string, string> };
+}
+
+/** As a child of this process. */
+async function startHere(started: Started, tidy: () => Promise<void>): Promise<Job> {
+  const { program, directory, name, options, command } = started;
+  const id = `${Deno.pid}-${crypto.randomUUID()}`;
+  const env = { ...command.env, CKPT_JOB: id };
+  const child = new Deno.Command(program, { ...command, env, signal: options.signal }).spawn();
   // The child is ours and not yet waited for, so its id cannot be another's.
-  const startTime = (await readStat(child.pid))?.startTime ?? 0n;
-  const process = { pid: child.pid, startTime, bootId: await bootId() };
-  const path = join(directory, jobName ?? `${basename(program)}-${child.pid}`);
+  const process = await identityOf(child.pid);
+  const path = join(directory, name ?? `${basename(program)}-${child.pid}`);
   try {
     await writeRunning(path, process);
   } catch (cause) {
     await endChild(child);
-    await tidy();
     throw cause;
   }
   return Job.from({
@@ -138,6 +168,29 @@ export async function launch(command: string[], options: LaunchOptions = {}): Pr
       await tidy();
     },
   });
+}
+
+/** As a child of a `restart` in the background. */
+async function startDetached(
+  { program, directory, name, options, command }: Started,
+): Promise<Job> {
+  using process = new RestartProcess({
+    ...command,
+    args: [
+      `--launch=${directory}`,
+      ...(name === undefined ? [] : [`--name=${name}`]),
+      "--",
+      program,
+      ...command.args,
+    ],
+  });
+  const report = await process.hear(
+    "done",
+    (words) => new Error(`Cannot run ${program}: ${words}`),
+  );
+  const { child } = process;
+  const { timeout } = options;
+  return await detachedJob({ child, pid: report.number, directory: report.text, timeout });
 }
 
 /** libckpt takes whole seconds. */

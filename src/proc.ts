@@ -95,6 +95,12 @@ export async function identify(pid: number): Promise<ProcessId | undefined> {
   }
 }
 
+/** The identity of a process; of one that has ended by now nobody's, so that nobody gets a signal meant for it. */
+export async function identityOf(pid: number): Promise<ProcessId> {
+  const startTime = (await readStat(pid))?.startTime ?? 0n;
+  return { pid, startTime, bootId: await bootId() };
+}
+
 /** Whether that very process is alive. */
 export async function isProcess(process: ProcessId): Promise<boolean> {
   const now = await identify(process.pid);

@@ -1,4 +1,5 @@
 import { resolve } from "@std/path";
+import { checkDetached } from "./detached.ts";
 import { ImageError, RestartError } from "./errors.ts";
 import { Image } from "./image.ts";
 import { readJob } from "./images.ts";
@@ -125,19 +126,13 @@ export async function startNewest<T>(
 }
 
 function checkDetach(options: RestartOptions): void {
-  const { detach, every, keep, stdin, stdout, stderr, pty, noTty } = options;
+  const { detach, pty, noTty } = options;
   if (pty && (noTty || detach)) {
     throw new TypeError(
       `A terminal is not made for a program that ${detach ? "is detached" : "has none"}`,
     );
   }
-  if (!detach) return;
-  if ([stdin, stdout, stderr].includes("piped")) {
-    throw new TypeError("A detached program has no piped streams");
-  }
-  if (every !== undefined || keep !== undefined) {
-    throw new TypeError("Nobody is there to save a detached program by itself");
-  }
+  if (detach) checkDetached(options);
 }
 
 function checkPlaces({ map = {}, fds = {} }: RestartOptions): void {
@@ -175,6 +170,6 @@ async function findOlder(
 }
 
 async function start(path: string, options: RestartOptions): Promise<Job> {
-  using restarting = Restarting.start(path, options);
+  using restarting = new Restarting(path, options);
   return await restarting.job();
 }

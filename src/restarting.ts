@@ -1,104 +1,62 @@
 import { basename, dirname, join, resolve } from "@std/path";
-import { closeStreams, endChild } from "./child.ts";
-import { receiveReport, type Report } from "./control.ts";
+import { detachedJob } from "./detached.ts";
 import { RestartError } from "./errors.ts";
 import { fromShell, Job } from "./job.ts";
-import { readKept, removeRunning } from "./job_directory.ts";
-import { Errno, Library, NativeError } from "./library.ts";
-import { output } from "./paths.ts";
-import { bootId, identify, readStat } from "./proc.ts";
+import { removeRunning } from "./job_directory.ts";
+import { identify, identityOf } from "./proc.ts";
 import type { RestartOptions } from "./restart.ts";
+import { RestartProcess } from "./restart_process.ts";
 
-/** A `restart`, from its start until its program runs. */
+/** Of several copies: the first changes files outside, for all of them. */
+export type CopyRole = "first" | "further";
+
+/** A program that is about to come back. */
 export class Restarting implements Disposable {
-  readonly #library = new Library();
   readonly #path: string;
   readonly #options: RestartOptions;
-  readonly #child: Deno.ChildProcess;
-  readonly #listener: number;
-  #connection = -1;
-  #heard?: Promise<unknown>;
+  readonly #process: RestartProcess;
 
-  private constructor(path: string, options: RestartOptions, copy?: CopyRole) {
+  /** Starts it; of several copies, as one of them. */
+  constructor(path: string, options: RestartOptions, copy?: CopyRole) {
     this.#path = path;
     this.#options = options;
-    const { listener, cookie } = this.#library.listen();
-    this.#listener = listener;
-    try {
-      this.#child = new Deno.Command(output("restart"), {
-        args: [
-          ...flags(options),
-          ...(copy ? [`--copy=${copy}`] : []),
-          `--control=${cookie.toString(16).padStart(16, "0")}`,
-          path,
-        ],
-        stdin: options.stdin ?? "inherit",
-        stdout: options.stdout ?? "inherit",
-        stderr: options.stderr ?? "inherit",
-      }).spawn();
-    } catch (error) {
-      this[Symbol.dispose]();
-      throw error;
-    }
-  }
-
-  /** Starts one; of several copies, as one of them. */
-  static start(path: string, options: RestartOptions, copy?: CopyRole): Restarting {
-    return new Restarting(path, options, copy);
+    this.#process = new RestartProcess({
+      args: [...flags(options), ...(copy ? [`--copy=${copy}`] : []), path],
+      stdin: options.stdin ?? "inherit",
+      stdout: options.stdout ?? "inherit",
+      stderr: options.stderr ?? "inherit",
+    });
   }
 
   [Symbol.dispose](): void {
-    for (const fd of [this.#connection, this.#listener]) if (fd >= 0) this.#library.close(fd);
-    this.#library[Symbol.dispose]();
+    this.#process[Symbol.dispose]();
   }
 
   /** Of a copy: waits until it would run. The path of its image. Throws a RestartError. */
   async ready(): Promise<string> {
-    return (await this.#hear("ready")).text;
+    return (await this.#process.hear("ready", (...why) => this.#failure(...why))).text;
   }
 
   /** Of a copy that is ready: lets it run. */
   go(): void {
-    try {
-      this.#library.send(this.#connection, new Uint8Array(1));
-    } catch (error) {
-      if (!(error instanceof NativeError)) throw error; // it has ended: its status says so
-    }
+    this.#process.go();
   }
 
   /** Of a copy that is not to run after all. Returns once nothing is left of it. */
   async cancel(): Promise<void> {
-    try {
-      if (!this.#options.detach) this.#child.kill("SIGTERM"); // else the one in front, which waits for the other
-    } catch {
-      // It has ended by itself.
-    }
-    await this.#heard; // nobody is to listen there when it is closed
-    if (this.#connection >= 0) this.#library.close(this.#connection);
-    this.#connection = -1;
-    await this.#child.status;
-    await closeStreams(this.#child);
+    // Of a detached one the child is the one in front, which waits for the other.
+    await this.#process.cancel({ signal: !this.#options.detach });
   }
 
   /** The job, once its program runs. Throws a RestartError. */
   async job(): Promise<Job> {
-    const child = this.#child;
+    const { child } = this.#process;
     const options = this.#options;
-    const pid = (await this.#hear("done")).number;
-    // It may have ended by now: then nobody has its identity, and nobody gets a signal meant for it.
-    const startTime = (await readStat(pid))?.startTime ?? 0n;
-    const process = { pid, startTime, bootId: await bootId() };
+    const pid = (await this.#process.hear("done", (...why) => this.#failure(...why))).number;
     const origin = { restart: await identify(child.pid) };
     const directory = await jobDirectory(this.#path, options.name);
-    if (options.detach) {
-      await child.status; // the one in front
-      const kept = await readKept(directory);
-      return Job.from({
-        process: kept?.pid === pid ? kept : process,
-        directory,
-        origin: { restart: kept?.keeper },
-      });
-    }
+    if (options.detach) return await detachedJob({ child, pid, directory });
+    const process = await identityOf(pid);
     return Job.from({
       process,
       directory,
@@ -110,50 +68,18 @@ export class Restarting implements Disposable {
     });
   }
 
-  /** What it says next, which is to be this. */
-  #hear(kind: Report["kind"]): Promise<Report> {
-    const report = this.#expect(kind);
-    this.#heard = report.catch(() => {});
-    return report;
-  }
-
-  async #expect(kind: Report["kind"]): Promise<Report> {
-    const child = this.#child;
-    const report = await this.#receive().catch(async (cause) => {
-      await endChild(child);
-      throw cause;
+  #failure(words: string, errno?: number): RestartError {
+    const path = this.#path;
+    const problems = words.split("\n").filter(Boolean).map((problem) =>
+      problem.startsWith(`${path}: `) ? problem.slice(path.length + 2) : problem
+    );
+    return new RestartError(`Cannot restart ${path}: ${problems.join("; ")}`, {
+      path,
+      problems,
+      errno,
     });
-    if (report?.kind === kind) return report;
-    await closeStreams(child);
-    throw failure(this.#path, { report, status: await child.status });
-  }
-
-  /** Undefined when it ends without a word. */
-  async #receive(): Promise<Report | undefined> {
-    if (this.#connection < 0 && !await this.#accept()) return undefined;
-    return await receiveReport(this.#library, { connection: this.#connection });
-  }
-
-  async #accept(): Promise<boolean> {
-    const { pid } = this.#child;
-    const uid = Deno.uid() ?? 0;
-    let pidfd = -1;
-    try {
-      pidfd = this.#library.openProcess(pid);
-      const from = { pidfd, pid, uid, timeout: -1 };
-      this.#connection = await this.#library.accept(this.#listener, from);
-      return true;
-    } catch (error) {
-      if (error instanceof NativeError && error.errno === Errno.SRCH) return false;
-      throw error;
-    } finally {
-      if (pidfd >= 0) this.#library.close(pidfd);
-    }
   }
 }
-
-/** Of several copies: the first changes files outside, for all of them. */
-export type CopyRole = "first" | "further";
 
 /** The options of the program `restart`. */
 function flags(options: RestartOptions): string[] {
@@ -174,22 +100,6 @@ function flags(options: RestartOptions): string[] {
   if (options.anyOwner) flags.push("--any-owner");
   if (options.ignoreCpu) flags.push("--ignore-cpu");
   return flags;
-}
-
-function failure(
-  path: string,
-  of: { report?: Report; status: Deno.CommandStatus },
-): RestartError {
-  const words = of.report?.text ||
-    `restart ended with status ${of.status.code} before the program ran`;
-  const problems = words.split("\n").filter(Boolean).map((problem) =>
-    problem.startsWith(`${path}: `) ? problem.slice(path.length + 2) : problem
-  );
-  return new RestartError(`Cannot restart ${path}: ${problems.join("; ")}`, {
-    path,
-    problems,
-    errno: of.report?.errno,
-  });
 }
 
 /** The directory of the job that an image is restarted as. */

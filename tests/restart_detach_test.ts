@@ -148,6 +148,28 @@ Deno.test("restart() with detach gives a job that can be saved, is let go, and k
   assertEquals((await Image.open(image.path)).number, 1);
 });
 
+Deno.test("restart --detach goes on looking after a program that stops and is continued", async () => {
+  await using dir = await TempDir.make();
+  const command = `env LD_PRELOAD=${built("libckpt.so")} CKPT_NAME=job ${built("count")} 100000 5`;
+  const script = `set -m; ${command} >/dev/null 2>&1 & echo $! >pid; wait`; // it leads a process group
+  const shell = run(["bash", "-c", script], { cwd: dir.path });
+  const first = await eventually("its id", async () => {
+    return Number(await Deno.readTextFile(dir.join("pid")).catch(() => "")) || undefined;
+  });
+  assertEquals((await ckpt(["save", "--kill", String(first)], dir)).code, 0);
+  await shell;
+  const started = await ckpt([...detached, "job"], dir);
+  const pid = Number(started.stdout.match(/running (\d+)$/m)![1]);
+  const { parent } = await placeOf(pid);
+  Deno.kill(pid, "SIGTSTP");
+  await eventually("it is stopped", () => stateOf(pid) === "T");
+  Deno.kill(pid, "SIGCONT");
+  await eventually("it goes on", () => stateOf(pid) !== "T");
+  assert(stateOf(parent) !== "T");
+  Deno.kill(pid, "SIGTERM");
+  assertEquals((await ckpt(["wait", "job"], dir)).code, 128 + 15);
+});
+
 Deno.test({
   name: "restart --detach keeps a terminal's program alive and writes its output beside the image",
   ignore: terminalObstacle !== false,

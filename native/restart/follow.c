@@ -248,7 +248,8 @@ static void reap_orphans(pid_t pid) {
 }
 
 /* True when the program has ended. */
-static bool look_after(pid_t pid, int *status, const struct terminal *terminal, struct held *held) {
+static bool look_after(pid_t pid, int *status, enum follow_place place, const struct terminal *terminal,
+                       struct held *held) {
   for (;;) {
     pid_t got = waitpid(pid, status, WNOHANG | WUNTRACED | WCONTINUED);
     if (got < 0 && errno == EINTR)
@@ -263,7 +264,7 @@ static bool look_after(pid_t pid, int *status, const struct terminal *terminal, 
       return true;
     /* The shell waits for restart, not for the program. A plain SIGSTOP was for the program alone, whoever
      * sent it continues the program alone, too. */
-    if (WSTOPSIG(*status) == SIGSTOP)
+    if (WSTOPSIG(*status) == SIGSTOP || place == FOLLOW_ALONE)
       continue;
     if (terminal->lent_to)
       stop_with_group(pid, terminal);
@@ -272,7 +273,7 @@ static bool look_after(pid_t pid, int *status, const struct terminal *terminal, 
   }
 }
 
-int follow_to_end(pid_t pid, bool shares_group, const struct terminal *terminal, struct held *held) {
+int follow_to_end(pid_t pid, enum follow_place place, const struct terminal *terminal, struct held *held) {
   sigset_t set;
   siginfo_t info;
   int status = 0;
@@ -280,14 +281,14 @@ int follow_to_end(pid_t pid, bool shares_group, const struct terminal *terminal,
   sigaddset(&set, SIGCHLD);
   for (size_t i = 0; i < sizeof passed_on / sizeof *passed_on; i++)
     sigaddset(&set, passed_on[i]);
-  while (!look_after(pid, &status, terminal, held)) {
+  while (!look_after(pid, &status, place, terminal, held)) {
     reap_orphans(pid);
     int number = sigwaitinfo(&set, &info);
     if (number == SIGCONT)
       hold_release(held);
     if (number == SIGCONT)
       go_on(pid, terminal);
-    else if (number > 0 && number != SIGCHLD && !came_to_both(&info, shares_group))
+    else if (number > 0 && number != SIGCHLD && !came_to_both(&info, place == FOLLOW_NEAR))
       kill(pid, number);
   }
   return WIFSIGNALED(status) ? 128 + WTERMSIG(status) : WEXITSTATUS(status);

@@ -33,7 +33,11 @@ enum follow_result follow_start(const struct following *f);
 /* The same for those whom follow_go has let go already. */
 enum follow_result follow_started(const struct following *f);
 void follow_kill(pid_t pid);
+/* APART: in another process group than restart; NEAR: in its own, so that the terminal signals both; ALONE:
+ * nobody waits for restart, or stops it. */
+enum follow_place { FOLLOW_APART, FOLLOW_NEAR, FOLLOW_ALONE };
+
 /* Passes signals on until the program has ended: its exit status, 128 + N when signal N has killed it. */
-int follow_to_end(pid_t pid, bool shares_group, const struct terminal *terminal, struct held *held);
+int follow_to_end(pid_t pid, enum follow_place place, const struct terminal *terminal, struct held *held);
 
 #endif

@@ -22,6 +22,7 @@
 #include "follow.h"
 #include "hold.h"
 #include "job.h"
+#include "launch.h"
 #include "moves.h"
 #include "options.h"
 #include "pids.h"
@@ -289,7 +290,8 @@ static int run(struct restart *r) {
   if (r->options.detach)
     detach_done(r->birth.pid);
   let_go(r);
-  int status = follow_to_end(r->birth.pid, r->shares_group, &r->terminal, &r->held);
+  enum follow_place where = r->options.detach ? FOLLOW_ALONE : r->shares_group ? FOLLOW_NEAR : FOLLOW_APART;
+  int status = follow_to_end(r->birth.pid, where, &r->terminal, &r->held);
   terminal_take_back(&r->terminal);
   terminal_reset(&r->terminal);
   if (r->options.detach)
@@ -333,12 +335,16 @@ int main(int argc, char **argv) {
   if (status >= 0)
     return status;
   clocks_note();
-  if (descriptors_note_inherited() < 0)
+  if (!r.options.launch && descriptors_note_inherited() < 0)
     return fail();
   if (r.options.has_control && control_connect(r.options.control) < 0)
     return fail();
   if (r.options.detach && detach_begin(r.options.has_control) < 0)
     return fail();
+  if (r.options.launch) {
+    status = launch(&r.options);
+    return status < 0 ? fail() : status;
+  }
   r.proc = open("/proc", O_PATH | O_DIRECTORY | O_CLOEXEC);
   if (r.proc < 0) {
     say_problem("cannot open /proc: %s", strerror(errno));

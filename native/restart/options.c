@@ -53,6 +53,9 @@ static const char help[] =
     "the\n"
     "                    jobs NAME-1 to NAME-N; all start or none, and the first status that is not 0 is "
     "restart's\n"
+    "  --launch=DIR      no image: starts PROGRAM [ARGUMENT]... (a path, after --) as a job in DIR, and "
+    "stays\n"
+    "                    behind it in the background, as --detach does\n"
     "  --check           checks the whole image, contents included, and starts nothing\n"
     "  --any-owner       accepts an image that belongs to another user: it can do anything you can\n"
     "  --ignore-cpu      starts although this CPU lacks features of the one that the image is from\n"
@@ -78,6 +81,7 @@ enum {
   STOPPED,
   CLONE,
   COPY,
+  LAUNCH,
   CHECK,
   ANY_OWNER,
   IGNORE_CPU,
@@ -102,6 +106,7 @@ static const struct option long_options[] = {
     {"stopped", no_argument, 0, STOPPED},
     {"clone", required_argument, 0, CLONE},
     {"copy", required_argument, 0, COPY},
+    {"launch", required_argument, 0, LAUNCH},
     {"check", no_argument, 0, CHECK},
     {"any-owner", no_argument, 0, ANY_OWNER},
     {"ignore-cpu", no_argument, 0, IGNORE_CPU},
@@ -210,6 +215,10 @@ static int take(int option, const char *value, struct options *options) {
       return usage("no such --copy: ", value, "use first or further");
     options->copy = chosen ? COPY_FURTHER : COPY_FIRST;
     return -1;
+  case LAUNCH:
+    options->launch = value;
+    options->detach = true;
+    return -1;
   case CHECK:
     options->check = true;
     return -1;
@@ -272,7 +281,13 @@ int options_parse(int argc, char **argv, struct options *options) {
       return status;
   }
   if (optind >= argc)
-    return usage("no image given", "", "name an image or a job directory, such as ckpt/count-4711");
+    return options->launch
+               ? usage("no program given", "", "name its path after --")
+               : usage("no image given", "", "name an image or a job directory, such as ckpt/count-4711");
+  if (options->launch) {
+    options->program = argv + optind;
+    return -1;
+  }
   if (optind + 1 < argc)
     return usage("more than one image: ", argv[optind + 1], "name one, after the options");
   if (options->pty && (options->no_tty || options->detach))

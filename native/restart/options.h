@@ -17,6 +17,9 @@ enum copy_role { COPY_NONE, COPY_FIRST, COPY_FURTHER };
 
 struct options {
   const char *image;
+  const char
+      *launch;      /* the directory of jobs where a program is started, rather than an image brought back */
+  char **program;   /* and with what arguments */
   const char *name; /* null: further images go where this one is */
   enum pid_mode pids;
   enum files_mode files;

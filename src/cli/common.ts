@@ -106,6 +106,11 @@ function notRunning(to: string, name: string): string {
   return `Cannot ${to} ${name}: it does not run (ckpt restart ${name} brings it back)`;
 }
 
+/** One line for a job that runs on by itself. */
+export function printDetached({ name, pid }: Job, { stopped }: { stopped?: boolean } = {}): void {
+  console.log(`${name}  ${stopped ? "stopped" : "running"} ${pid}`);
+}
+
 /** Lines with aligned columns. */
 export function table(rows: string[][]): string {
   const widths: number[] = [];

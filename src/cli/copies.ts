@@ -1,4 +1,5 @@
 import { clone, type CloneOptions } from "../clone.ts";
+import { printDetached } from "./common.ts";
 import { SignalPasser } from "./pass.ts";
 
 /** `ckpt restart --clone`: the status of the first copy that does not end with 0, or 0. */
@@ -9,9 +10,7 @@ export async function restartCopies(
   using signals = new SignalPasser({ shares: false });
   const copies = await clone(path, count, options);
   if (options.detach) {
-    for (const { name, pid } of copies) {
-      console.log(`${name}  ${options.stopped ? "stopped" : "running"} ${pid}`);
-    }
+    for (const copy of copies) printDetached(copy, options);
     return 0;
   }
   await signals.to({

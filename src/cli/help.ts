@@ -10,7 +10,7 @@ const TIMEOUT = "  --timeout T  how long threads may take to stop for a checkpoi
 
 const TEXTS: Record<string, string[]> = {
   run: [
-    "usage: ckpt run [--name N] [--dir D] [--with-files[=GLOB]] [--every T] [--keep N] [--timeout T] [--] PROGRAM [ARGUMENT...]",
+    "usage: ckpt run [--name N] [--dir D] [--with-files[=GLOB]] [--every T] [--keep N] [--timeout T] [--detach] [--] PROGRAM [ARGUMENT...]",
     "",
     "Runs a program so that it can be saved. Terminal, input, output and exit status are its own.",
     "",
@@ -20,6 +20,8 @@ const TEXTS: Record<string, string[]> = {
     EVERY,
     KEEP,
     TIMEOUT,
+    "  --detach     return once it runs, and say its process id; what it prints to a terminal goes to",
+    "               the file output beside its images (ckpt wait NAME waits for its end)",
     "",
     "  ckpt run --name sim --every 10m --keep 3 -- ./sim --steps 1e9",
   ],
@@ -86,7 +88,7 @@ const TEXTS: Record<string, string[]> = {
     "usage: ckpt wait [--dir D] NAME",
     "",
     "Waits for the end of a job, and exits with its status, as far as that is to be known: of a program",
-    "that was restarted with --detach. 0 otherwise.",
+    "that was started or restarted with --detach. 0 otherwise.",
     "",
     DIR,
   ],

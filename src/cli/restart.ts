@@ -4,7 +4,7 @@ import { defaultDirectory, images } from "../images.ts";
 import { restart } from "../restart.ts";
 import { readArguments, readChoice, readCount, readPairs, UsageError } from "./arguments.ts";
 import { restartCopies } from "./copies.ts";
-import { findImage, readKeep, readName } from "./common.ts";
+import { findImage, printDetached, readKeep, readName } from "./common.ts";
 import { SignalPasser } from "./pass.ts";
 
 /** `ckpt restart` */
@@ -52,8 +52,7 @@ export async function restartCommand(args: string[]): Promise<number> {
   }
   if (count !== undefined) return await restartCopies(path, { count, options });
   if (options.detach) {
-    const { name, pid } = await restart(path, options);
-    console.log(`${name}  ${options.stopped ? "stopped" : "running"} ${pid}`);
+    printDetached(await restart(path, options), options);
     return 0;
   }
   using signals = new SignalPasser();
