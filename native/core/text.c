@@ -139,6 +139,14 @@ uint64_t text_take_hex(const char **s) {
   return take(s, 16);
 }
 
+uint32_t text_take_hex_digits(const char **s, int count) {
+  char digits[9] = "";
+  const char *digit = digits;
+  for (int i = 0; i < count && **s; i++)
+    digits[i] = (char)(*(*s)++ | ' ');
+  return (uint32_t)text_take_hex(&digit);
+}
+
 uint64_t text_take_octal(const char **s) {
   return take(s, 8);
 }

@@ -39,6 +39,9 @@ void text_copy(char *to, size_t size, const char *from);
 uint64_t text_take_decimal(const char **s);
 uint64_t text_take_hex(const char **s);
 uint64_t text_take_octal(const char **s);
+/* A number of that many digits (8 at the most), some of which may be capitals, as in the tables of /proc/net.
+ */
+uint32_t text_take_hex_digits(const char **s, int count);
 /* A whole string that is a decimal number, and nothing else. */
 bool text_is_decimal(const char *s, uint64_t *value);
 void text_skip_spaces(const char **s);

@@ -46,7 +46,7 @@ static long look_at_four(struct looking *l, uint32_t index, const char *line, ui
   }
   while (*line == '\t')
     line++;
-  group.sin_addr.s_addr = take_hex_digits(&line, 8);
+  group.sin_addr.s_addr = text_take_hex_digits(&line, 8);
   struct ip_mreqn value = {.imr_multiaddr = group.sin_addr, .imr_ifindex = (int)*interface};
   struct filter filter = {.interface = *interface};
   memcpy(&filter.group, &group, sizeof group);
@@ -62,7 +62,7 @@ static long look_at_six(struct looking *l, uint32_t index, const char *line) {
     line++;
   text_skip_spaces(&line);
   for (int i = 0; i < 4; i++)
-    group.sin6_addr.s6_addr32[i] = htonl(take_hex_digits(&line, 8));
+    group.sin6_addr.s6_addr32[i] = htonl(text_take_hex_digits(&line, 8));
   struct ipv6_mreq value = {.ipv6mr_multiaddr = group.sin6_addr, .ipv6mr_interface = filter.interface};
   memcpy(&filter.group, &group, sizeof group);
   return add_membership(l, index, &socket_memberships[1], &filter, &value);

@@ -15,8 +15,6 @@ bool tcp_has_said_end(uint32_t state);
 struct ckpt_socket;
 struct looking;
 /* The peer address of one that is connecting; none, when it is not any more. */
-long find_destination(struct looking *l, struct ckpt_socket *socket); /* tcp_table.c */
-/* A number of that many digits (8 at the most), as the tables in /proc/net have them. */
-uint32_t take_hex_digits(const char **at, int count);
+long find_destination(struct looking *l, struct ckpt_socket *socket); /* tcp_destination.c */
 
 #endif

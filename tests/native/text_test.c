@@ -55,6 +55,9 @@ static void takes_numbers(void) {
   EXPECT(text_take_decimal(&at) == 0 && *at == 'x');
   at = "7ffFG";
   EXPECT(text_take_hex(&at) == 0x7ff && *at == 'F');
+  at = "0a00007F:1";
+  EXPECT(text_take_hex_digits(&at, 8) == 0xa00007f && *at == ':');
+  EXPECT(text_take_hex_digits(&at, 4) == 0 && *at == 0);
   at = "0778";
   EXPECT(text_take_octal(&at) == 077 && *at == '8');
   uint64_t value = 5;
