@@ -124,7 +124,8 @@ export async function readStatus(
 
 /** What the kernel told a program when it began, by type; of a process that has ended, nothing. */
 export async function readAuxiliary(pid: number | string): Promise<Map<bigint, bigint>> {
-  const bytes = await reading(Deno.readFile(`/proc/${pid}/auxv`)) ?? new Uint8Array();
+  const bytes = await reading(pid, (directory) => Deno.readFile(`${directory}/auxv`)) ??
+    new Uint8Array();
   const words = new BigUint64Array(bytes.buffer, 0, Math.floor(bytes.length / 16) * 2);
   const values = new Map<bigint, bigint>();
   for (let i = 0; i < words.length; i += 2) values.set(words[i]!, words[i + 1]!);
@@ -133,16 +134,30 @@ export async function readAuxiliary(pid: number | string): Promise<Map<bigint, b
 
 /** A file of /proc/PID, undefined when there is no such process (any more). */
 export async function readProc(pid: number | string, file: string): Promise<string | undefined> {
-  return await reading(Deno.readTextFile(`/proc/${pid}/${file}`));
+  return await reading(pid, (directory) => Deno.readTextFile(`${directory}/${file}`));
 }
 
-async function reading<T>(file: Promise<T>): Promise<T | undefined> {
+async function reading<T>(
+  pid: number | string,
+  read: (directory: string) => Promise<T>,
+): Promise<T | undefined> {
+  const directory = `/proc/${pid}`;
   try {
-    return await file;
+    return await read(directory);
   } catch (error) {
     if (error instanceof Deno.errors.NotFound) return undefined;
     // ESRCH, which has neither class nor code: the process ended between open and read.
     if (error instanceof Error && error.message.includes("(os error 3)")) return undefined;
+    // What has given back its memory on its way to the end is root's.
+    if (error instanceof Deno.errors.PermissionDenied && await hasNoMemory(directory)) {
+      return undefined;
+    }
     throw error;
   }
+}
+
+/** Whether what a directory of /proc shows has ended, or is about to. */
+async function hasNoMemory(directory: string): Promise<boolean> {
+  const text = await Deno.readTextFile(`${directory}/statm`).catch(() => "");
+  return !(Number(text.split(" ")[0]) > 0);
 }
