@@ -98,6 +98,9 @@ static void make_image_on_arena(void *argument) {
   c->result = make_image(c);
   if (c->result < 0)
     store_abandon(c);
+  bool ends = c->result == 0 && c->request.flags & CKPT_REQUEST_KILL;
+  if (ends)
+    leave_addresses(c);
   close_in_flight(c);
   take_locks_again(c);
   if (c->mem >= 0)
@@ -105,7 +108,7 @@ static void make_image_on_arena(void *argument) {
   offers_close(&c->parent);
   restore_limits(c);
   drop_signal(SIGXFSZ, pending);
-  if (c->result == 0 && (c->request.flags & CKPT_REQUEST_KILL)) {
+  if (ends) {
     job_end(c, ORDER_END);
     report_result(c);
     sys(SYS_(kill), sys(SYS_(getpid)), SIGKILL);

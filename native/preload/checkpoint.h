@@ -123,6 +123,7 @@ long describe_regions(struct checkpoint *c);       /* regions.c */
 long describe_sysv(struct checkpoint *c);          /* sysv.c */
 long describe_descriptors(struct checkpoint *c);   /* descriptors.c */
 void close_in_flight(struct checkpoint *c);        /* descriptors.c */
+void leave_addresses(const struct checkpoint *c);  /* sockets.c */
 void take_locks_again(const struct checkpoint *c); /* locks.c */
 long meet_described(struct checkpoint *c);         /* meet.c */
 long store_begin(struct checkpoint *c);            /* store.c */

@@ -208,6 +208,24 @@ static long find_peers(struct looking *l, const struct list *inodes) {
   return 0;
 }
 
+/* Just before the program is ended: what the kernel keeps of its connections is to let others have their
+ * addresses at once. */
+static void leave_address(const struct checkpoint *c, const struct ckpt_descriptor *descriptor) {
+  const struct ckpt_description *d =
+      (const struct ckpt_description *)c->descriptions.entries + descriptor->description;
+  int yes = 1;
+  if (d->kind == CKPT_DESC_SOCKET && is_tcp((const struct ckpt_socket *)c->sockets.entries + d->a))
+    sys(SYS_(setsockopt), descriptor->fd, SOL_SOCKET, SO_REUSEADDR, &yes, sizeof yes);
+}
+
+void leave_addresses(const struct checkpoint *c) {
+  const struct ckpt_descriptor *own = c->descriptors.entries, *in_flight = c->in_flight.entries;
+  for (size_t i = 0; i < c->descriptors.count; i++)
+    leave_address(c, &own[i]);
+  for (size_t i = 0; i < c->in_flight.count; i++)
+    leave_address(c, &in_flight[i]);
+}
+
 long describe_sockets(struct looking *l, struct list *inodes) {
   if (l->c->sockets.count == 0)
     return 0;

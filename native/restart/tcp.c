@@ -10,12 +10,10 @@
 
 #include "check.h"
 #include "inet.h"
+#include "ports.h"
 #include "say.h"
 
-enum {
-  WAIT_MS = 5000,
-  PORT_RANGE = 51, /* IP_LOCAL_PORT_RANGE, since Linux 6.3 */
-};
+enum { WAIT_MS = 5000 };
 
 /* What a connection keeps of its addresses. */
 enum keeps { KEEPS_ALL, KEEPS_SERVER, KEEPS_NOTHING };
@@ -29,30 +27,12 @@ static bool is_tcp(const struct image *image, uint32_t index, uint32_t flag) {
          socket_of(image, index)->type == SOCK_STREAM && socket_of(image, index)->flags & flag;
 }
 
-static int new_socket(int domain) {
-  int yes = 1, fd = socket(domain, SOCK_STREAM | SOCK_CLOEXEC, IPPROTO_TCP);
-  if (fd >= 0 && setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &yes, sizeof yes) < 0) {
-    close(fd);
-    return -1;
-  }
-  return fd;
-}
-
-static in_port_t *port_of(union address *address) {
-  return address->any.sa_family == AF_INET ? &address->four.sin_port : &address->six.sin6_port;
-}
-
 /* ---- Connecting --------------------------------------------------------------------------------------- */
 
-/* What lingers of the old connection lets nobody bind its port for a minute; but whoever connects as if from
- * any port gets it after a second. */
 static int take_port(const struct ckpt_socket *client, int fd) {
   union address address;
   socklen_t size = inet_address(&address, client, client->address);
-  if (bind(fd, &address.any, size) == 0 || errno != EADDRINUSE)
-    return 0;
-  uint32_t port = ntohs(*port_of(&address)), range = port | port << 16;
-  return setsockopt(fd, IPPROTO_IP, PORT_RANGE, &range, sizeof range);
+  return port_take(fd, &address, size);
 }
 
 /* Somebody else may have come first. */
@@ -85,8 +65,8 @@ static int connect_to(const struct ckpt_socket *server, const struct ckpt_socket
 /* ends[0] is the one that was accepted. */
 static int connect_pair(const struct ckpt_socket *server, const struct ckpt_socket *client, enum keeps keeps,
                         int ends[2]) {
-  int listener = new_socket(server->domain);
-  ends[1] = listener < 0 ? -1 : new_socket(client->domain);
+  int listener = port_socket(server->domain);
+  ends[1] = listener < 0 ? -1 : port_socket(client->domain);
   ends[0] = ends[1] < 0 ? -1 : connect_to(server, client, keeps, listener, ends[1]);
   int error = errno;
   if (listener >= 0)
@@ -161,11 +141,11 @@ static int begin_to_connect(struct child *child, uint32_t index) {
   union address to;
   char words[INET_WORDS];
   socklen_t size = inet_address(&to, was, was->peer_address);
-  int fd = child->descriptions[index] = descriptor_lift(child, new_socket(was->domain), "a TCP socket");
+  int fd = child->descriptions[index] = descriptor_lift(child, port_socket(was->domain), "a TCP socket");
   if (fd < 0)
     return -1;
-  if (take_port(was, fd) < 0 || fcntl(fd, F_SETFL, O_NONBLOCK) < 0 ||
-      (connect(fd, &to.any, size) < 0 && errno != EINPROGRESS))
+  (void)take_port(was, fd); /* else it comes from another one */
+  if (fcntl(fd, F_SETFL, O_NONBLOCK) < 0 || (connect(fd, &to.any, size) < 0 && errno != EINPROGRESS))
     say_warning("the program was about to connect to %s, which cannot be tried again: %s",
                 inet_words(&to, words), strerror(errno));
   return 0;
@@ -177,12 +157,12 @@ static int connect_client(struct child *child, uint32_t index) {
   union address to;
   char words[INET_WORDS];
   socklen_t size = inet_address(&to, was, was->peer_address);
-  int fd = descriptor_lift(child, new_socket(was->domain), "a TCP socket");
+  int fd = descriptor_lift(child, port_socket(was->domain), "a TCP socket");
   if (fd < 0)
     return -1;
   if (take_port(was, fd) < 0 || connect(fd, &to.any, size) < 0) {
     close(fd);
-    fd = descriptor_lift(child, new_socket(was->domain), "a TCP socket");
+    fd = descriptor_lift(child, port_socket(was->domain), "a TCP socket");
     if (fd < 0 || connect(fd, &to.any, size) < 0)
       return say_problem("cannot connect to %s again: %s", inet_words(&to, words), strerror(errno));
   }
@@ -205,22 +185,40 @@ static int connect_clients(struct child *child) {
   return 0;
 }
 
-int tcp_make_all(struct child *child) {
-  const struct image *image = child->image;
-  for (uint32_t i = 0; i < image->descriptions_count; i++)
-    if (is_tcp(image, i, CKPT_SOCKET_CONNECTED) && !is_tcp(image, i, CKPT_SOCKET_WAITS) &&
-        !is_connecting(image, i) && child->descriptions[i] < 0 && make_connection(child, i) < 0)
-      return -1;
-  for (uint32_t i = 0; i < image->descriptions_count; i++)
-    if (is_tcp(image, i, CKPT_SOCKET_LISTENS) && child->descriptions[i] < 0 &&
-        (child->descriptions[i] = inet_make(child, &image->descriptions[i])) < 0)
-      return -1;
-  if (connect_clients(child) < 0)
-    return -1;
-  for (uint32_t i = 0; i < image->descriptions_count; i++)
-    if (is_connecting(image, i) && child->descriptions[i] < 0 && begin_to_connect(child, i) < 0)
+static bool is_established(const struct image *image, uint32_t index) {
+  return is_tcp(image, index, CKPT_SOCKET_CONNECTED) && !is_tcp(image, index, CKPT_SOCKET_WAITS) &&
+         !is_connecting(image, index);
+}
+
+static bool is_within(const struct image *image, uint32_t index) {
+  return is_established(image, index) && socket_of(image, index)->peer;
+}
+
+static bool listens(const struct image *image, uint32_t index) {
+  return is_tcp(image, index, CKPT_SOCKET_LISTENS);
+}
+
+static int make_listener(struct child *child, uint32_t index) {
+  child->descriptions[index] = inet_make(child, &child->image->descriptions[index]);
+  return child->descriptions[index] < 0 ? -1 : 0;
+}
+
+static int make_each(struct child *child, bool (*is_one)(const struct image *, uint32_t),
+                     int (*make)(struct child *, uint32_t)) {
+  for (uint32_t i = 0; i < child->image->descriptions_count; i++)
+    if (is_one(child->image, i) && child->descriptions[i] < 0 && make(child, i) < 0)
       return -1;
   return 0;
+}
+
+/* Those for which any port will do come last. */
+int tcp_make_all(struct child *child) {
+  ports_free(child->image);
+  return make_each(child, is_within, make_connection) < 0 || make_each(child, listens, make_listener) < 0 ||
+                 connect_clients(child) < 0 || make_each(child, is_connecting, begin_to_connect) < 0 ||
+                 make_each(child, is_established, make_connection) < 0
+             ? -1
+             : 0;
 }
 
 /* ---- Filling, and as they were ------------------------------------------------------------------------ */
