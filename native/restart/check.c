@@ -175,7 +175,7 @@ void check_alive(const struct image *image, const struct place *place, const str
   if (options->pids == PID_NAMESPACE || options->pids == PID_NEW)
     return;
   if (running_boot_id(boot) == 0 && memcmp(boot, image->info.boot_id, sizeof boot) == 0 &&
-      running_starttime(AT_FDCWD, image->process.pid) == image->process.starttime) {
+      running_lives(image->process.pid, image->process.starttime)) {
     say_problem("process %d of this image still runs: stop it first, or --pid=namespace for a copy",
                 image->process.pid);
     return;

@@ -3,15 +3,20 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <limits.h>
+#include <poll.h>
+#include <signal.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/stat.h>
+#include <sys/syscall.h>
 #include <unistd.h>
 
 #include "clocks.h"
 #include "core/proc.h"
 #include "core/sys.h"
 #include "core/text.h"
+
+enum { STAT_ROOM = 2048, ENDS_MS = 30000 };
 
 static int parse_id(const char *text, uint8_t id[16]) {
   for (int i = 0; i < 16; i++) {
@@ -31,22 +36,51 @@ int running_boot_id(uint8_t id[16]) {
   return sys_read_file("/proc/sys/kernel/random/boot_id", text, sizeof text) > 0 ? parse_id(text, id) : -1;
 }
 
-uint64_t running_starttime(int proc, pid_t pid) {
-  char path[64], text[2048];
+static bool read_stat(int proc, pid_t pid, char text[STAT_ROOM]) {
+  char path[64];
   snprintf(path, sizeof path, proc == AT_FDCWD ? "/proc/%d/stat" : "%d/stat", pid);
   int fd = openat(proc, path, O_RDONLY | O_CLOEXEC);
   if (fd < 0)
-    return 0;
-  long n = sys_read_full(fd, text, sizeof text - 1);
+    return false;
+  long n = sys_read_full(fd, text, STAT_ROOM - 1);
   close(fd);
-  if (n <= 0)
+  text[n > 0 ? n : 0] = 0;
+  return n > 0;
+}
+
+static char state_in(const char *stat) {
+  const char *end = strrchr(stat, ')');
+  return end && end[1] ? end[2] : 0;
+}
+
+uint64_t running_starttime(int proc, pid_t pid) {
+  char text[STAT_ROOM];
+  if (!read_stat(proc, pid, text))
     return 0;
-  text[n] = 0;
   /* A zombie has nothing left that could be in the way but its number, unless it has other threads. */
-  const char *end = strrchr(text, ')');
-  if (end && (end[2] == 'Z' || end[2] == 'X') && proc_stat_field(text, 20) <= 1)
+  if ((state_in(text) == 'Z' || state_in(text) == 'X') && proc_stat_field(text, 20) <= 1)
     return 0;
   return proc_stat_field(text, 22) - (uint64_t)clocks_shift();
+}
+
+/* The status is that with which it will end, in the words of wait(), from when it is killed on. */
+static bool is_ending(pid_t pid) {
+  enum { FLAGS_FIELD = 9, STATUS_FIELD = 52, EXITING = 4 };
+  char text[STAT_ROOM];
+  if (!read_stat(AT_FDCWD, pid, text))
+    return false;
+  bool goes_on = state_in(text) == 'Z'; /* without its main thread */
+  return (proc_stat_field(text, STATUS_FIELD) & 0x7f) == SIGKILL ||
+         (!goes_on && proc_stat_field(text, FLAGS_FIELD) & EXITING);
+}
+
+bool running_lives(pid_t pid, uint64_t starttime) {
+  struct pollfd poller = {.fd = (int)syscall(SYS_pidfd_open, pid, 0), .events = POLLIN};
+  if (poller.fd >= 0 && running_starttime(AT_FDCWD, pid) == starttime && is_ending(pid))
+    poll(&poller, 1, ENDS_MS);
+  if (poller.fd >= 0)
+    close(poller.fd);
+  return running_starttime(AT_FDCWD, pid) == starttime;
 }
 
 static int path_of(const char *job, const char *name, char path[PATH_MAX]) {
@@ -70,7 +104,7 @@ int running_read(const char *job, struct running *running) {
   if (parse(job, running) < 0 || running_boot_id(boot) < 0 ||
       memcmp(boot, running->boot_id, sizeof boot) != 0)
     return -1;
-  return running_starttime(AT_FDCWD, running->pid) == running->starttime ? 0 : -1;
+  return running_lives(running->pid, running->starttime) ? 0 : -1;
 }
 
 int running_write_text(const char *path, const char *text) {

@@ -5,6 +5,7 @@
 #ifndef RESTART_RUNNING_H
 #define RESTART_RUNNING_H
 
+#include <stdbool.h>
 #include <stdint.h>
 #include <sys/types.h>
 
@@ -21,6 +22,9 @@ enum { RUNNING_TEXT = 128 };
 int running_boot_id(uint8_t id[16]);
 /* Clock ticks since boot, 0 when there is no such process. `proc`: a descriptor of /proc, or AT_FDCWD. */
 uint64_t running_starttime(int proc, pid_t pid);
+/* Is the process that began then still there? One that is about to end, or has been killed, is waited for: it
+ * takes time to give back its memory, and holds its files and ports until then. */
+bool running_lives(pid_t pid, uint64_t starttime);
 /* 0 when the file is there and its process lives. */
 int running_read(const char *job, struct running *running);
 /* Its first three words. */
