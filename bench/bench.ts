@@ -3,7 +3,7 @@
  * things that are compared take turns, so that a machine that gets slower does so for both.
  *
  *     deno run -A bench/bench.ts [--rounds=N] [--mib=N] [--dir=DIRECTORY]
- *         [--only=checkpoint|restart|small|workers|overhead]
+ *         [--only=checkpoint|restart|small|workers|job|overhead]
  *
  * @module
  */
@@ -43,7 +43,7 @@ async function timed(action: () => Promise<unknown>): Promise<number> {
 async function fill(dir: string, kind: string, mib: number, ...more: string[]): Promise<Job> {
   const job = await launch([built("bench/fill"), kind, String(mib), ...more], {
     dir,
-    name: `${kind}-${mib}`,
+    name: [kind, mib, ...more].join("-").replace(/[+\/]/g, ""),
     stdin: "piped",
     stdout: "piped",
   });
@@ -199,6 +199,28 @@ async function benchWorkers({ dir, mib, rounds }: Setting): Promise<void> {
   }
 }
 
+/** What the other members of a job hold, by its largest one's. */
+const others = [["x2/16", "1/16"], ["x8/16", "1/16"], ["x2/1", "as much"], ["x8/1", "as much"]];
+
+/** The pause of a job against that of its largest member alone. */
+async function benchJob(kind: string, { dir, mib, rounds }: Setting): Promise<void> {
+  const alone = await fill(dir, kind, mib);
+  const jobs: Job[] = [];
+  for (const [words] of others) jobs.push(await fill(dir, kind, mib, words!));
+  const pauses = [alone, ...jobs].map(() => [] as number[]);
+  for (let round = 0; round <= rounds; round++) {
+    for (const [i, job] of [alone, ...jobs].entries()) {
+      await run(["sync"]);
+      const image = await job.checkpoint();
+      await Deno.remove(image.path, { recursive: true });
+      if (round > 0) pauses[i]!.push(image.made!.pause);
+    }
+  }
+  for (const job of [alone, ...jobs]) await job.kill();
+  const [one, ...all] = pauses.map(median);
+  row(kind, ms(one!), ...all.flatMap((pause) => [ms(pause), (pause / one!).toFixed(2)]));
+}
+
 /** What a turn of each loop is, and how many make a measurement. */
 const loops: Record<string, { words: string; count: number }> = {
   syscall: { words: "system call (getppid)", count: 2_000_000 },
@@ -270,6 +292,16 @@ const parts: Record<string, (setting: Setting) => Promise<void>> = {
     row("workers", "image", "ratio", "checkpoint", "ratio", "restart", "ratio");
     row("--:", "--:", "--:", "--:", "--:", "--:", "--:");
     await benchWorkers(setting);
+  },
+  job: async (all) => {
+    const setting = { ...all, mib: Math.ceil(all.mib / 4) }; // it is held many times at once
+    console.log(
+      `\nThe pause of a job against that of its largest member alone, which holds ${setting.mib} MiB:\n`,
+    );
+    const titles = others.map(([words, held]) => `${words!.slice(1, 2)}, others ${held}`);
+    row("memory", "alone", ...titles.flatMap((title) => [title, "ratio"]));
+    row("---", "--:", ...titles.flatMap(() => ["--:", "--:"]));
+    for (const kind of kinds) await benchJob(kind, setting);
   },
   overhead: async (setting) => {
     console.log("\nRun-time overhead, ns a turn:\n");
