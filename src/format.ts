@@ -487,6 +487,17 @@ export const MESSAGE = new Struct("ckpt_message", {
   size: "u32",
   pad: "u32",
 });
+
+/** struct ckpt_notification. */
+export const NOTIFICATION = new Struct("ckpt_notification", {
+  notify: "u32",
+  signal: "u32",
+  value: "u64",
+  socket: "i32",
+  cookie: "bytes32",
+  pad: "u32",
+});
+
 /** enum ckpt_waiting_kind. */
 export const WaitingKind = { OUTPUT: 1, LINE: 2, EOF: 3, PART: 4, REST: 5 } as const;
 

@@ -51,7 +51,7 @@ for (
     ["inotify", /inotify.*watch 1 .*not found/],
     ["pidfd", /pidfd of another process/],
     ["lease", /lease/],
-    ["queue", /message queue that has been removed/],
+    ["queue", /message queue that has been removed, and that others have open/],
     ["io_uring", /io_uring/],
     ["perf", /perf event/],
     ["bpf", /bpf-map/],

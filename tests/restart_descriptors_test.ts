@@ -50,13 +50,6 @@ roundtrips([
     does: "brings back sockets that listen and datagram sockets",
     program: "fd_inet",
   },
-  { does: "opens message queues again, and makes empty ones that are gone", program: "fd_mqueue" },
-  {
-    does: "leaves messages in their queue",
-    program: "fd_mqueue",
-    args: () => ["waiting"],
-    endsForGood: true,
-  },
   { does: "brings back netlink sockets", program: "fd_netlink" },
   { does: "brings back memfds, O_PATH descriptors and its own pidfd", program: "fd_memfd" },
   {

@@ -316,8 +316,11 @@ enum ckpt_description_kind {
   CKPT_DESC_PIDFD = 12,       /* of the program's own process; a: 1 for one that has ended and been reaped */
   CKPT_DESC_INOTIFY = 13,     /* what it watches is in the inotify note */
   CKPT_DESC_NETLINK = 14,     /* a netlink socket; a: index into the sockets note */
-  CKPT_DESC_QUEUE = 15,       /* a POSIX message queue; pos: messages in it, a: room for how many, b: bytes
-                                 of each, with its permissions from bit 32 on */
+  CKPT_DESC_QUEUE = 15,       /* a POSIX message queue; pos: messages in it, a: room for how many, with its
+                                 inode from bit 32 on, b: bytes of each, with its permissions from bit 32
+                                 on, and CKPT_QUEUE_*; data: with CKPT_QUEUE_NOTIFIES a
+                                 struct ckpt_notification, then its messages, struct ckpt_message after
+                                 struct ckpt_message with the priority as their type */
   CKPT_DESC_PTY_MASTER = 16,  /* of a pseudoterminal of the job's own; data: what waits in it, struct
                                  ckpt_waiting after struct ckpt_waiting, in the one process that saves it;
                                  a: there, index into the ptys note */
@@ -325,6 +328,10 @@ enum ckpt_description_kind {
 };
 
 #define CKPT_SHARED_MOST 65535
+
+#define CKPT_QUEUE_REMOVED (1ull << 48)  /* by mq_unlink */
+#define CKPT_QUEUE_CARRIED (1ull << 49)  /* its messages are here, should there be none as well */
+#define CKPT_QUEUE_NOTIFIES (1ull << 50) /* this process, of the next message that comes when it is empty */
 
 /* What waits in a pipe was written as packets (O_DIRECT): a read gives one of them. */
 #define CKPT_PIPE_PACKETS (1ull << 32)
@@ -556,6 +563,16 @@ struct ckpt_queue {
   uint64_t room;  /* bytes, msg_qbytes */
   uint64_t data;  /* offset into the blob note: struct ckpt_message after struct ckpt_message */
   uint64_t data_size;
+};
+
+/* What mq_notify has asked for. */
+struct ckpt_notification {
+  uint32_t notify; /* SIGEV_SIGNAL, SIGEV_NONE, SIGEV_THREAD */
+  uint32_t signal;
+  uint64_t value;     /* of the signal */
+  int32_t socket;     /* SIGEV_THREAD: the netlink socket that gets the cookie */
+  uint8_t cookie[32]; /* libc's */
+  uint32_t pad;
 };
 
 /* Followed by its bytes. */

@@ -200,6 +200,11 @@ static const struct field ckpt_queue_fields[] = {F(id),    F(key),  F(mode), F(u
 static const struct field ckpt_message_fields[] = {F(type), F(size), F(pad)};
 #undef F
 
+#define F(name) FIELD(ckpt_notification, name)
+static const struct field ckpt_notification_fields[] = {F(notify), F(signal), F(value),
+                                                        F(socket), F(cookie), F(pad)};
+#undef F
+
 #define F(name) FIELD(ckpt_pty, name)
 static const struct field ckpt_pty_fields[] = {F(device),     F(number), F(flags),  F(status), F(session),
                                                F(foreground), F(mode),   F(uid),    F(gid),    F(rows),
@@ -232,15 +237,15 @@ static const struct field ckpt_stopped_fields[] = {F(pid), F(told)};
 #undef F
 
 static const struct layout layouts[] = {
-    LAYOUT(ckpt_prologue),    LAYOUT(ckpt_array),      LAYOUT(ckpt_range),     LAYOUT(ckpt_image),
-    LAYOUT(ckpt_process),     LAYOUT(ckpt_thread),     LAYOUT(ckpt_region),    LAYOUT(ckpt_file),
-    LAYOUT(ckpt_description), LAYOUT(ckpt_descriptor), LAYOUT(ckpt_sigaction), LAYOUT(ckpt_signal),
-    LAYOUT(ckpt_rlimit),      LAYOUT(ckpt_itimer),     LAYOUT(ckpt_timer),     LAYOUT(ckpt_lock),
-    LAYOUT(ckpt_watch),       LAYOUT(ckpt_timerfd),    LAYOUT(ckpt_socket),    LAYOUT(ckpt_packet),
-    LAYOUT(ckpt_child),       LAYOUT(ckpt_terminal),   LAYOUT(ckpt_option),    LAYOUT(ckpt_inotify),
-    LAYOUT(ckpt_set),         LAYOUT(ckpt_semaphore),  LAYOUT(ckpt_queue),     LAYOUT(ckpt_message),
-    LAYOUT(ckpt_pty),         LAYOUT(ckpt_waiting),    LAYOUT(ckpt_request),   LAYOUT(ckpt_report),
-    LAYOUT(ckpt_resume),      LAYOUT(ckpt_stop),       LAYOUT(ckpt_stopped)};
+    LAYOUT(ckpt_prologue),     LAYOUT(ckpt_array),      LAYOUT(ckpt_range),     LAYOUT(ckpt_image),
+    LAYOUT(ckpt_process),      LAYOUT(ckpt_thread),     LAYOUT(ckpt_region),    LAYOUT(ckpt_file),
+    LAYOUT(ckpt_description),  LAYOUT(ckpt_descriptor), LAYOUT(ckpt_sigaction), LAYOUT(ckpt_signal),
+    LAYOUT(ckpt_rlimit),       LAYOUT(ckpt_itimer),     LAYOUT(ckpt_timer),     LAYOUT(ckpt_lock),
+    LAYOUT(ckpt_watch),        LAYOUT(ckpt_timerfd),    LAYOUT(ckpt_socket),    LAYOUT(ckpt_packet),
+    LAYOUT(ckpt_child),        LAYOUT(ckpt_terminal),   LAYOUT(ckpt_option),    LAYOUT(ckpt_inotify),
+    LAYOUT(ckpt_set),          LAYOUT(ckpt_semaphore),  LAYOUT(ckpt_queue),     LAYOUT(ckpt_message),
+    LAYOUT(ckpt_notification), LAYOUT(ckpt_pty),        LAYOUT(ckpt_waiting),   LAYOUT(ckpt_request),
+    LAYOUT(ckpt_report),       LAYOUT(ckpt_resume),     LAYOUT(ckpt_stop),      LAYOUT(ckpt_stopped)};
 
 /* Adds to what is in the buffer; false when it does not fit. */
 #define ADD(...)                                                                                             \

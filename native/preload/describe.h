@@ -49,6 +49,10 @@ bool is_named(const struct looking *l, const char *path);
 /* Fills in what /proc tells about l->fd. */
 long look(struct looking *l);
 
+/* ignore.c: has the process an opening of this inode, for reading or writing (S_IRUSR, S_IWUSR)? */
+struct dir;
+bool process_has_open(int32_t pid, struct dir *dir, const struct inode *inode, uint32_t modes);
+
 /* The index of the open file that l->fd refers to, described when it is new. */
 long find_description(struct looking *l, struct list *inodes);
 
@@ -62,7 +66,6 @@ long describe_terminal(struct looking *l, struct ckpt_description *d);  /* termi
 bool is_terminal(const struct looking *l);                              /* terminals.c */
 
 /* ptys.c: pseudoterminals whose masters the job has. */
-struct dir;
 long find_ptys(struct checkpoint *c, struct dir *dir);
 long find_controlling(struct checkpoint *c);
 bool is_own_pty(const struct checkpoint *c, uint32_t device);

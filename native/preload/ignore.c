@@ -123,14 +123,14 @@ size_t ignore_size(size_t count) {
 /* ---- What they have ----------------------------------------------------------------------------------- */
 
 /* The link of a descriptor can be read when the descriptor can, and so with writing. */
-static bool is_open(const struct dir *dir, const char *fd, const struct inode *inode, uint32_t access) {
+static bool is_open(const struct dir *dir, const char *fd, const struct inode *inode, uint32_t modes) {
   struct stat link, st;
   return sys(SYS_(newfstatat), dir->fd, fd, &st, 0) == 0 && st.st_ino == inode->ino &&
          st.st_dev == inode->dev && sys(SYS_(newfstatat), dir->fd, fd, &link, AT_SYMLINK_NOFOLLOW) == 0 &&
-         link.st_mode & (access == O_RDONLY ? S_IRUSR : S_IWUSR);
+         link.st_mode & modes;
 }
 
-static bool has_open(int32_t pid, struct dir *dir, const struct inode *inode, uint32_t access) {
+bool process_has_open(int32_t pid, struct dir *dir, const struct inode *inode, uint32_t modes) {
   char path[64];
   struct text text = text_in(path, sizeof path);
   uint64_t fd;
@@ -139,7 +139,7 @@ static bool has_open(int32_t pid, struct dir *dir, const struct inode *inode, ui
   if (dir_open(dir, AT_FDCWD, path) < 0)
     return false;
   for (const char *name; !found && (name = dir_next(dir));)
-    found = text_is_decimal(name, &fd) && is_open(dir, name, inode, access);
+    found = text_is_decimal(name, &fd) && is_open(dir, name, inode, modes);
   dir_close(dir);
   return found;
 }
@@ -148,7 +148,7 @@ bool ignored_has(struct checkpoint *c, const struct inode *inode, uint32_t acces
   const struct left_out *all = c->left_out.entries;
   struct dir *dir = c->left_out.count ? arena_take(&c->arena, sizeof *dir) : NULL;
   for (size_t i = 0; dir && i < c->left_out.count; i++)
-    if (has_open(all[i].pid, dir, inode, access))
+    if (process_has_open(all[i].pid, dir, inode, access == O_RDONLY ? S_IRUSR : S_IWUSR))
       return true;
   return false;
 }

@@ -12,19 +12,17 @@
 
 /* ---- Keeping what was there --------------------------------------------------------------------------- */
 
-/* A new file beside the image, or in the directory of a bare core file. */
-static int create_kept(struct change *change, const struct place *place) {
+int kept_create(const struct place *place, const char *what, const char *name, char *path) {
   char directory[PATH_MAX];
   snprintf(directory, sizeof directory, "%s", place->home[0] ? place->home : place->core);
   if (!place->home[0])
     *strrchr(directory, '/') = 0;
   for (int n = 1;; n++) {
-    int length = snprintf(change->kept, sizeof change->kept, "%s/%s-%06llu-%s-%d", directory,
-                          change->way == CHANGE_CUT ? "cut" : "old", (unsigned long long)place->number,
-                          text_base(change->path), n);
-    if (length >= (int)sizeof change->kept)
+    int length = snprintf(path, PATH_MAX, "%s/%s-%06llu-%s-%d", directory, what,
+                          (unsigned long long)place->number, name, n);
+    if (length >= PATH_MAX)
       return -ENAMETOOLONG;
-    int fd = open(change->kept, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0600);
+    int fd = open(path, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0600);
     if (fd >= 0 || errno != EEXIST)
       return fd < 0 ? -errno : fd;
   }
@@ -46,7 +44,8 @@ static int keep_rest(struct change *change, int in, const struct place *place) {
     return -errno;
   if ((uint64_t)st.st_size <= from)
     return 1;
-  int out = create_kept(change, place);
+  const char *what = change->way == CHANGE_CUT ? "cut" : "old";
+  int out = kept_create(place, what, text_base(change->path), change->kept);
   if (out < 0)
     return out;
   int error = close_synced(out, copy_range(in, out, from, (uint64_t)st.st_size));

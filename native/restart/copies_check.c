@@ -84,7 +84,7 @@ void check_copies(const struct image *image, const struct options *options) {
                   image_string(image, image->descriptions[image->locks[i].description].name));
   for (uint32_t i = 0; i < image->descriptions_count; i++) {
     const char *name = image_string(image, image->descriptions[i].name);
-    if (image->descriptions[i].kind == CKPT_DESC_QUEUE)
+    if (image->descriptions[i].kind == CKPT_DESC_QUEUE && !(image->descriptions[i].b & CKPT_QUEUE_REMOVED))
       say_problem("--clone: copies cannot share the message queue %s", name);
     if (image->descriptions[i].kind == CKPT_DESC_TERMINAL && !options->no_tty && !options->pty)
       say_problem("--clone: copies cannot share the terminal %s: --no-tty lets them have none", name);

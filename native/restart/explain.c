@@ -132,6 +132,9 @@ void plan_explain(const struct image *image, const struct plan_news *news) {
   case PLAN_STEP_TIMER:
     say_problem("cannot make POSIX timer %llu again: %s", a, error);
     break;
+  case PLAN_STEP_NOTIFY:
+    say_problem("the message queue that is descriptor %llu cannot notify the program again: %s", a, error);
+    break;
   case PLAN_STEP_OWNER:
     say_problem("descriptor %llu cannot signal thread %llu again: %s", a, b, error);
     break;

@@ -45,6 +45,9 @@ void check_files(struct image *image, const struct place *place, const struct op
 int changes_begin(struct changes *changes, const struct place *place);
 /* The others, after everything that is lost by it is safe on disk: 0, or -1 with a problem said. */
 int changes_commit(struct changes *changes, const struct place *place);
+/* A new file beside the image, or in the directory of a bare core file, for what was in NAME: a descriptor or
+ * a negative errno. `path` has room for PATH_MAX. */
+int kept_create(const struct place *place, const char *what, const char *name, char *path);
 /* Removes what changes_begin has made: the program does not run after all. */
 void changes_undo(struct changes *changes);
 

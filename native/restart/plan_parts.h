@@ -45,6 +45,7 @@ void plan_add_mm(struct child *child, struct room *room, struct plan *plan);
 void plan_add_credentials(const struct child *child, struct room *room, struct plan *plan);
 void plan_add_locks(const struct child *child, struct room *room, struct plan *plan);
 void plan_add_owners(const struct child *child, struct room *room, struct plan *plan);
+void plan_add_notifications(const struct child *child, struct room *room, struct plan *plan);
 void plan_add_arrays(const struct child *child, struct room *room, struct plan *plan);
 
 #endif

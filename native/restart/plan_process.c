@@ -154,6 +154,21 @@ void plan_add_owners(const struct child *child, struct room *room, struct plan *
   }
 }
 
+void plan_add_notifications(const struct child *child, struct room *room, struct plan *plan) {
+  const struct image *image = child->image;
+  plan->notifications = room_take(room, image->descriptions_count * sizeof *plan->notifications);
+  for (uint32_t i = 0; i < image->descriptions_count; i++) {
+    const struct ckpt_description *d = &image->descriptions[i];
+    bool notifies = d->kind == CKPT_DESC_QUEUE && d->b & CKPT_QUEUE_NOTIFIES;
+    int fd = notifies ? descriptor_of(image, i) : -1;
+    if (fd < 0)
+      continue;
+    struct plan_notification *notification = &plan->notifications[plan->notification_count++];
+    notification->fd = fd;
+    memcpy(&notification->what, image->blob + d->data, sizeof notification->what);
+  }
+}
+
 void plan_add_arrays(const struct child *child, struct room *room, struct plan *plan) {
   const struct image *image = child->image;
   plan->sigactions =

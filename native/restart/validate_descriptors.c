@@ -1,4 +1,5 @@
 /* Do the notes about descriptors make sense? Every number that restart acts on is looked at here, once. */
+#include <signal.h>
 #include <stddef.h>
 #include <string.h>
 #include <sys/socket.h>
@@ -12,6 +13,7 @@ enum {
   DESCRIPTOR_MOST = 1 << 20,
   RIGHTS_MOST = 253,
   ADDRESS_MOST = sizeof(struct sockaddr_un),
+  MQ_PRIO_MAX = 32768,
   NO_NAME = offsetof(struct sockaddr_un, sun_path),
 };
 
@@ -63,6 +65,35 @@ static bool waiting_ok(const struct image *image, const struct ckpt_description 
   return true;
 }
 
+static bool notification_ok(const struct ckpt_notification *n) {
+  return n->notify <= SIGEV_THREAD && n->signal <= SIGNALS && (n->notify != SIGEV_SIGNAL || n->signal);
+}
+
+static bool queue_ok(const struct image *image, const struct ckpt_description *d) {
+  const uint8_t *at = image->blob + d->data;
+  uint64_t left = d->data_size, size = d->b & UINT32_MAX;
+  if (image->strings[d->name] != '/' || (d->a & UINT32_MAX) > INT32_MAX || size > INT32_MAX)
+    return false;
+  if (d->b & CKPT_QUEUE_NOTIFIES) {
+    struct ckpt_notification notification;
+    if (left < sizeof notification)
+      return false;
+    memcpy(&notification, at, sizeof notification);
+    at += sizeof notification;
+    left -= sizeof notification;
+    if (!notification_ok(&notification))
+      return false;
+  }
+  for (struct ckpt_message head; left; at += sizeof head + head.size, left -= sizeof head + head.size) {
+    if (left < sizeof head)
+      return false;
+    memcpy(&head, at, sizeof head);
+    if (head.size > size || left - sizeof head < head.size || head.type < 0 || head.type >= MQ_PRIO_MAX)
+      return false;
+  }
+  return true;
+}
+
 static bool is_inet(const struct ckpt_socket *socket) {
   return socket->domain == AF_INET || socket->domain == AF_INET6;
 }
@@ -94,8 +125,7 @@ static bool description_ok(const struct image *image, const struct ckpt_descript
     return d->a < image->sockets_count && is_inet(&image->sockets[d->a]) &&
            image->sockets[d->a].type != SOCK_SEQPACKET && packets_ok(image, d);
   case CKPT_DESC_QUEUE:
-    return image->strings[d->name] == '/' && d->a <= INT32_MAX && (d->b & UINT32_MAX) <= INT32_MAX &&
-           d->b >> 32 <= 07777;
+    return queue_ok(image, d);
   case CKPT_DESC_NETLINK:
     return d->a < image->sockets_count && image->sockets[d->a].domain == AF_NETLINK;
   case CKPT_DESC_PTY_MASTER:

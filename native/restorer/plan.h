@@ -51,6 +51,7 @@ enum plan_step {
   PLAN_STEP_ITIMER, /* a: which */
   PLAN_STEP_TIMER,  /* a: id */
   PLAN_STEP_OWNER,  /* a: descriptor, b: thread */
+  PLAN_STEP_NOTIFY, /* a: descriptor */
 };
 
 /* What the new process tells restart, one packet each. WORDS and WARNING are followed by text. */
@@ -140,6 +141,12 @@ struct plan_owner {
   int32_t tid; /* as it was */
 };
 
+/* A message queue that notifies the process, which ends when the process closes any opening of it. */
+struct plan_notification {
+  int32_t fd;
+  struct ckpt_notification what;
+};
+
 struct plan_credentials {
   uint8_t set_groups;
   uint8_t set_gids;
@@ -207,6 +214,7 @@ struct plan {
   struct ckpt_signal *signals;
   struct plan_lock *locks;
   struct plan_owner *owners;
+  struct plan_notification *notifications;
   uint32_t sigaction_count;
   uint32_t rlimit_count;
   uint32_t itimer_count;
@@ -219,6 +227,7 @@ struct plan {
   uint32_t is_root;    /* the others descend from it, or did */
   uint32_t quiet;      /* SIGCHLD gets SA_NOCLDSTOP until they have, which libckpt takes back */
   uint32_t owner_count;
+  uint32_t notification_count;
   uint32_t job_dir_size; /* 0: the program's own stays; else with its end */
   char *job_dir;
 };

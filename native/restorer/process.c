@@ -7,7 +7,14 @@
 #include <linux/close_range.h>
 #include <sys/resource.h>
 
-enum { SIGNALS = 64, KILL = 9, CHILD = 17, STOP = 19, NO_STOPS = 1 /* SA_NOCLDSTOP */ };
+enum {
+  SIGNALS = 64,
+  KILL = 9,
+  CHILD = 17,
+  STOP = 19,
+  NO_STOPS = 1,     /* SA_NOCLDSTOP */
+  NOTIFY_THREAD = 2 /* SIGEV_THREAD */
+};
 
 #ifndef ARCH_REQ_XCOMP_PERM
 #define ARCH_GET_XCOMP_PERM 0x1022
@@ -68,6 +75,22 @@ void restorer_set_owners(struct plan *plan) {
     if (error < 0)
       restorer_fail(plan, PLAN_STEP_OWNER, error, (uint64_t)plan->owners[i].fd,
                     (uint64_t)plan->owners[i].tid);
+  }
+}
+
+void restorer_ask_for_notifications(struct plan *plan) {
+  for (uint32_t i = 0; i < plan->notification_count; i++) {
+    const struct ckpt_notification *what = &plan->notifications[i].what;
+    bool cookie = what->notify == NOTIFY_THREAD;
+    struct {
+      uint64_t value;
+      int32_t signal, notify, pad[12];
+    } event = {.value = cookie ? (uint64_t)what->cookie : what->value,
+               .signal = cookie ? what->socket : (int32_t)what->signal,
+               .notify = (int32_t)what->notify};
+    long error = sys(SYS_(mq_notify), plan->notifications[i].fd, &event);
+    if (error < 0)
+      restorer_fail(plan, PLAN_STEP_NOTIFY, error, (uint64_t)plan->notifications[i].fd, 0);
   }
 }
 

@@ -6,12 +6,14 @@
 #include <linux/perf_event.h>
 #include <mqueue.h>
 #include <poll.h>
+#include <signal.h>
 #include <sys/epoll.h>
 #include <sys/eventfd.h>
 #include <sys/inotify.h>
 #include <sys/mman.h>
 #include <sys/socket.h>
 #include <sys/syscall.h>
+#include <sys/wait.h>
 
 #include "check.h"
 
@@ -53,12 +55,36 @@ static int waiting_message(void) {
   return fd;
 }
 
+static pid_t other;
+
+/* A process that is no descendant any more has all that is open now. */
+static void let_another_have_it(void) {
+  pid_t *pid = mmap(NULL, sizeof *pid, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
+  CHECK(pid != MAP_FAILED);
+  pid_t child = fork();
+  if (child == 0) {
+    pid_t orphan = fork();
+    if (orphan == 0) {
+      CHECK(close(0) == 0 && close(1) == 0 && close(2) == 0);
+      alarm(300);
+      pause();
+    }
+    *pid = orphan;
+    _exit(0);
+  }
+  CHECK(child > 0 && waitpid(child, NULL, 0) == child);
+  other = *pid;
+  CHECK(other > 0 && munmap(pid, sizeof *pid) == 0);
+}
+
 static int message_queue(void) {
   struct mq_attr attributes = {.mq_maxmsg = 1, .mq_msgsize = 8};
   char name[64];
   snprintf(name, sizeof name, "/ckpt-test-%d", getpid());
   int fd = mq_open(name, O_RDWR | O_CREAT | O_EXCL, 0600, &attributes);
   CHECK(fd < 0 || mq_unlink(name) == 0);
+  if (fd >= 0)
+    let_another_have_it();
   return fd;
 }
 
@@ -129,5 +155,6 @@ int main(int argc, char **argv) {
   ready();
   wait_for_go();
   CHECK(fcntl(9, F_GETFD) == 0);
+  CHECK(!other || kill(other, SIGKILL) == 0);
   success();
 }
