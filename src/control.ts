@@ -1,5 +1,6 @@
 import { CheckpointError } from "./errors.ts";
 import { CONTROL_VERSION, REPORT, ReportKind, REQUEST, RequestFlag, RequestOp } from "./format.ts";
+import { Hold } from "./hold.ts";
 import { ignoreList } from "./ignore.ts";
 import { Errno, errnoWords, Library, NativeError } from "./library.ts";
 import { text } from "./notes.ts";
@@ -80,9 +81,9 @@ export async function requestCheckpoint(
     if (!status || (await identify(pid))?.startTime !== process.startTime) {
       throw refuse("it has ended");
     }
-    const state = (await readStat(await livingThread(pid)))?.state;
-    if (state === "T") throw refuse(`it is stopped (let it go on first: kill -CONT ${pid})`);
-    if (state === "t") throw refuse("a debugger has stopped it (let it go on there first)");
+    if (await stateOf(pid) === "t") {
+      throw refuse("a debugger has stopped it (let it go on there first)");
+    }
     const asked = { pidfd, pid, uid: status.uid, end: performance.now() + patience };
     for (;;) {
       const report = await converse(library, asked, options);
@@ -98,10 +99,18 @@ export async function requestCheckpoint(
     }
   } catch (cause) {
     if (!(cause instanceof NativeError)) throw cause;
-    throw refuse(words(cause.errno, patience), { cause, errno: cause.errno });
+    const why = await stateOf(pid) === "T"
+      ? `${whyStopped(cause.errno, patience)} (let it go on first: kill -CONT ${pid})`
+      : words(cause.errno, patience);
+    throw refuse(why, { cause, errno: cause.errno });
   } finally {
     if (pidfd >= 0) library.close(pidfd);
   }
+}
+
+/** The letter that /proc shows for a process. */
+async function stateOf(pid: number): Promise<string | undefined> {
+  return (await readStat(await livingThread(pid)))?.state;
 }
 
 interface Asked {
@@ -123,9 +132,13 @@ async function converse(
 ): Promise<Report | undefined> {
   const ignore = await ignoreList(options.ignore, asked.pid);
   const { listener, cookie } = library.listen(asked.uid);
+  const stopped = await stateOf(asked.pid) === "T";
+  const hold = stopped ? new Hold(library, { ...asked, listener, cookie }) : undefined;
   let connection = -1;
   try {
-    connection = await ask(library, { ...asked, listener, cookie });
+    const to = { ...asked, listener, cookie };
+    connection = hold ? await acceptHeld(library, to) : await ask(library, to);
+    if (connection < 0) return undefined;
     library.send(
       connection,
       REQUEST.encode({
@@ -134,6 +147,7 @@ async function converse(
         op: RequestOp.CHECKPOINT,
         flags: options.kill ? RequestFlag.KILL : 0,
         timeout_ms: Math.ceil(options.timeout ?? 0),
+        stop_signal: hold?.connected() ?? 0,
         files: new TextEncoder().encode(filePatterns(options.withFiles)),
         ignore: new TextEncoder().encode(ignore),
       }),
@@ -143,11 +157,27 @@ async function converse(
     const gone = error instanceof NativeError && GONE.includes(error.errno);
     if (!gone) throw error;
   } finally {
+    await hold?.end(connection);
     for (const fd of [connection, listener]) if (fd >= 0) library.close(fd);
   }
 }
 
-/** The connection of a process that has been asked until it came. */
+/** The connection of a process that is held, -1 when it turned out not to be stopped. */
+async function acceptHeld(
+  library: Library,
+  from: Asked & { listener: number },
+): Promise<number> {
+  const left = Math.max(0, Math.ceil(from.end - performance.now()));
+  try {
+    return await library.accept(from.listener, { ...from, timeout: left });
+  } catch (error) {
+    // Whoever holds it shuts the listener down, and knows why.
+    if (error instanceof NativeError && error.errno === Errno.INVAL) return -1;
+    throw error;
+  }
+}
+
+/** The connection of a process that has been asked until it came, -1 when it has been stopped before it did. */
 async function ask(
   library: Library,
   to: Asked & { listener: number; cookie: bigint },
@@ -162,6 +192,7 @@ async function ask(
       const early = error instanceof NativeError && error.errno === Errno.TIMEDOUT && left > 0;
       if (!early) throw error;
     }
+    if (await stateOf(to.pid) === "T") return -1;
     // A program that does not answer may have called pthread_cancel, which takes the signal.
     if (sent) retake = await findFunction(to.pid, "ckpt_retake");
   }
@@ -206,6 +237,18 @@ export async function receiveReport(
       totalNs: Number(report.total_ns),
       text: text(report.text),
     };
+  }
+}
+
+/** Why one that is stopped has not been saved. */
+function whyStopped(errno: number, patience: number): string {
+  switch (errno) {
+    case Errno.PERM:
+      return "it is stopped, and ptrace is not allowed";
+    case Errno.BUSY:
+      return "it is stopped after ckpt_defer() and before ckpt_allow()";
+    default:
+      return `it is stopped, and ${words(errno, patience)}`;
   }
 }
 

@@ -19,6 +19,11 @@ const SYMBOLS = {
     result: "i32",
     nonblocking: true,
   },
+  ckpt_helper_hold: {
+    parameters: ["i32", "i32", "u64", "buffer"],
+    result: "i32",
+    nonblocking: true,
+  },
   ckpt_helper_kill: { parameters: ["i32", "i32"], result: "i32" },
   ckpt_helper_wait: { parameters: ["i32", "i32"], result: "i32", nonblocking: true },
   ckpt_helper_event: { parameters: [], result: "i32" },
@@ -55,6 +60,8 @@ export const Errno = {
   PERM: -1,
   SRCH: -3,
   AGAIN: -11,
+  BUSY: -16,
+  INVAL: -22,
   PIPE: -32,
   CONNRESET: -104,
   TIMEDOUT: -110,
@@ -69,6 +76,7 @@ const ERRNO_WORDS: Record<number, string> = {
   11: "not now",
   12: "out of memory",
   13: "permission denied",
+  16: "busy",
   22: "invalid argument",
   23: "too many open files on this machine",
   24: "too many open files",
@@ -158,6 +166,16 @@ export class Library implements Disposable {
     const { pid, cookie, retake = 0n } = to;
     const result = await this.#library.symbols.ckpt_helper_request(pidfd, pid, cookie, retake);
     return result !== Errno.AGAIN && checked("rt_tgsigqueueinfo", result) === 0;
+  }
+
+  /** Holds a stopped process and asks it: the result, 0 or a negative errno, once `words` say that it is to end. */
+  async hold(
+    pid: number,
+    by: { listener: number; cookie: bigint; words: Int32Array<ArrayBuffer> },
+  ): Promise<number> {
+    const { listener, cookie, words } = by;
+    const shared = new Uint8Array(words.buffer);
+    return await this.#library.symbols.ckpt_helper_hold(pid, listener, cookie, shared);
   }
 
   /** Sends an ordinary signal. */

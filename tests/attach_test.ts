@@ -97,16 +97,6 @@ Deno.test("attach() says that a program is static", async () => {
   }
 });
 
-Deno.test("checkpoint() of a stopped program says how to go on", async () => {
-  await using dir = await TempDir.make();
-  await using counter = await count(dir);
-  await reaches(counter, 2);
-  await counter.job.kill("SIGSTOP");
-  await assertRejects(() => counter.job.checkpoint(), CheckpointError, "it is stopped");
-  await counter.job.kill("SIGCONT");
-  assertEquals((await counter.job.checkpoint()).number, 1);
-});
-
 testUnless(
   !isRoot && "only root can become another user",
   "attach() refuses a process of another user",

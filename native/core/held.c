@@ -5,6 +5,7 @@
 #include <linux/ptrace.h>
 #include <signal.h>
 #include <string.h>
+#include <sys/user.h>
 #include <sys/wait.h>
 #include <time.h>
 
@@ -12,6 +13,7 @@
 #include "core/proc.h"
 #include "core/sys.h"
 #include "core/text.h"
+#include "core/waits.h"
 #include "format/control.h"
 
 enum {
@@ -171,11 +173,11 @@ long held_seize(struct held *all, size_t count, int *signal) {
 bool held_load(struct held *all, size_t count) {
   int signal;
   uint64_t end = now_ms() + PATIENCE_MS;
-  if (count != 1)
-    return false;
   while (now_ms() < end && lives(all->tid)) {
     if (has_signal(all, "SigCgt"))
       return true;
+    if (count != 1)
+      return false;
     go_on(all, PTRACE_SYSCALL);
     if (wait_for_trap(all, &signal) == TRAP_NONE) {
       all->state = RUNS;
@@ -203,7 +205,7 @@ static void let_come(struct held *held) {
   held->state = COMING;
 }
 
-static void look_at(struct held *held) {
+static void look_at(struct held *held, bool watched) {
   int signal;
   if (held->state == HELD && has_signal(held, "SigPnd"))
     let_come(held);
@@ -215,13 +217,23 @@ static void look_at(struct held *held) {
   if (held->state == COMING && trap == TRAP_SIGNAL && is_ours(signal)) {
     set_mask(held, held->mask);
     held->state = RUNS;
+  } else if (held->state == RUNS && trap == TRAP_CALL && !is_in_handler(held)) {
+    held->state = HELD;
+    return;
   }
-  go_on(held, PTRACE_CONT);
+  go_on(held, held->state == RUNS && watched ? PTRACE_SYSCALL : PTRACE_CONT);
 }
 
-void held_look(struct held *all, size_t count) {
+void held_look(struct held *all, size_t count, bool watched) {
   for (size_t i = 0; i < count; i++)
-    look_at(&all[i]);
+    look_at(&all[i], watched);
+}
+
+bool held_all_stand(const struct held *all, size_t count) {
+  for (size_t i = 0; i < count; i++)
+    if (all[i].state != HELD || has_signal(&all[i], "SigPnd"))
+      return false;
+  return true;
 }
 
 /* ---- Letting go --------------------------------------------------------------------------------------- */
@@ -244,14 +256,35 @@ void held_interrupt(struct held *all, size_t count) {
   }
 }
 
+/* A wait that the handler has put back in front of its `syscall` was in the kernel when the process stopped.
+ * There it is to be for the end of the stop, too: a handler for SIGCONT then ends it, as it would have. The
+ * kernel itself makes it again where none does. */
+static void put_into_kernel(const struct held *held) {
+  enum { ERESTARTSYS = 512, ERESTARTNOHAND = 514 };
+  struct user_regs_struct regs;
+  uint64_t code = 0;
+  if (trace(PTRACE_GETREGS, held->tid, NULL, &regs) < 0 || regs.rax > UINT16_MAX ||
+      trace(PTRACE_PEEKTEXT, held->tid, (void *)(uintptr_t)regs.rip, &code) < 0 || (code & 0xffff) != 0x050f)
+    return;
+  bool made_again = wait_is_made_again((uint32_t)regs.rax);
+  if (!made_again && !wait_ends_with_eintr((uint32_t)regs.rax))
+    return;
+  regs.orig_rax = regs.rax;
+  regs.rax = (unsigned long long)-(made_again ? ERESTARTSYS : ERESTARTNOHAND);
+  regs.rip += 2;
+  trace(PTRACE_SETREGS, held->tid, NULL, &regs);
+}
+
 /* True when it has left: it stands in the exit from rt_sigreturn, with the mask of the program. */
 static bool has_left(struct held *held) {
   int signal;
   enum trap trap = trap_of(held, &signal);
   if (trap == TRAP_NONE)
     return !lives(held->tid);
-  if (trap == TRAP_CALL && !is_in_handler(held))
+  if (trap == TRAP_CALL && !is_in_handler(held)) {
+    put_into_kernel(held);
     return true;
+  }
   go_on(held, PTRACE_SYSCALL);
   return false;
 }

@@ -34,10 +34,14 @@ char held_state_of(int32_t tid);
 long held_list(int32_t pid, struct held *all, size_t most);
 /* Takes hold of all: 1, and *signal has stopped them; 0: they have been continued, or a negative errno. */
 long held_seize(struct held *all, size_t count, int *signal);
-/* Lets a program that has just begun go on from call to call until its libckpt has set its handler: true. */
+/* Has libckpt set its handler? A program that has just begun goes on from call to call until it has. */
 bool held_load(struct held *all, size_t count);
-/* To be called again and again once they are asked: lets those go on for whom the control signal waits. */
-void held_look(struct held *all, size_t count);
+/* To be called again and again once they are asked: lets those go on for whom the control signal waits.
+ * `watched`: from call to call, since nobody has heard of them as yet; who leaves the handler then stands
+ * still. */
+void held_look(struct held *all, size_t count, bool watched);
+/* Does nobody run, nor have a request to come to? */
+bool held_all_stand(const struct held *all, size_t count);
 /* Those who are in our handler already go on there. */
 void held_go_on(struct held *all, size_t count);
 /* Brings all who run to a trap again. */

@@ -50,7 +50,8 @@ struct ckpt_request {
   uint32_t call_number;
   uint64_t call_rip;
   uint64_t call_rsp;
-  uint32_t stop_signal; /* the process is stopped by it, and held by whoever asks; 0: it is not stopped */
+  uint32_t stop_signal; /* the process is stopped by it, and held by whoever asks, who closes the connection
+                           to let it leave its handler; 0: it is not stopped */
   uint32_t pad;
   char ignore[CKPT_IGNORE_MAX]; /* which descendants are left out, as in CKPT_IGNORE; empty: as that says */
 };

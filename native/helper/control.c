@@ -90,6 +90,8 @@ int32_t ckpt_helper_accept(int32_t listener, int32_t pidfd, int32_t pid, uint32_
       return fd;
     if (ready > 0 && wait[1].revents)
       return -ESRCH;
+    if (ready > 0 && wait[0].revents & POLLHUP)
+      return -EINVAL;
     if (timeout_ms >= 0 && now_ms() >= end)
       return -ETIMEDOUT;
   }

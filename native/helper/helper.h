@@ -15,7 +15,7 @@ CKPT_HELPER_API int32_t ckpt_helper_listen(uint64_t *cookie, uint32_t uid);
 
 /* Waits up to `timeout_ms` (negative: for ever) for process `pid`, running as `uid`, to connect; a
  * connection of anyone else is dropped. Blocks. `pidfd` is that process: -ESRCH when it ends first,
- * -ETIMEDOUT when the time is up. Returns the connection. */
+ * -ETIMEDOUT when the time is up, -EINVAL when the listener has been shut down. Returns the connection. */
 CKPT_HELPER_API int32_t ckpt_helper_accept(int32_t listener, int32_t pidfd, int32_t pid, uint32_t uid,
                                            int32_t timeout_ms);
 
@@ -38,6 +38,15 @@ CKPT_HELPER_API int32_t ckpt_helper_open_process(int32_t pid);
  * the address of its ckpt_retake(), which is to take the signal back from libc. Blocks for half a second when
  * the thread cannot be stopped. */
 CKPT_HELPER_API int32_t ckpt_helper_request(int32_t pidfd, int32_t pid, uint64_t cookie, uint64_t retake);
+
+/* Holds a stopped process (core/held.h) while it is saved, and asks it as ckpt_helper_request() does. `words`
+ * are shared: the first is a ckpt_helper_hold_state; the second gets the signal that has stopped the process,
+ * before it is asked; the third is the connection to close when the state has become ENDS, or -1. When it
+ * ends before that, it shuts the listener down. -EAGAIN: the process is not stopped any more, or as yet, or
+ * runs no program with a handler; -EPERM: it may not be traced; -EBUSY: it has left its handler without a
+ * word. Blocks. */
+enum ckpt_helper_hold_state { HOLD_BEGINS = 0, HOLD_CONNECTED = 1, HOLD_ENDS = 2 };
+CKPT_HELPER_API int32_t ckpt_helper_hold(int32_t pid, int32_t listener, uint64_t cookie, int32_t *words);
 
 /* Sends an ordinary signal. */
 CKPT_HELPER_API int32_t ckpt_helper_kill(int32_t pidfd, int32_t signal);

@@ -24,6 +24,7 @@
 #include "core/sys.h"
 #include "format/control.h"
 #include "helper/helper.h"
+#include "helper/request.h"
 
 enum {
   STACK = 64 << 10,
@@ -32,13 +33,6 @@ enum {
   REFUSALS = 10,
   LOADS = 100,     /* of some 100 us for it to be so by itself */
   EVENT_STOP = 128 /* PTRACE_EVENT_STOP */
-};
-
-struct target {
-  pid_t pid, tid;
-  uint64_t cookie;
-  uint64_t retake; /* address of ckpt_retake() in there, or 0 */
-  int32_t result;
 };
 
 static int has_ended(int pidfd) {
@@ -74,8 +68,7 @@ static bool waits_for_signals(pid_t pid, pid_t tid) {
   return sys_read_file(path, call, sizeof call) > 0 && strtol(call, NULL, 10) == SYS_rt_sigtimedwait;
 }
 
-/* The main thread, or one that lives when that has ended; 0: none. */
-static pid_t choose_thread(pid_t pid) {
+pid_t target_choose_thread(pid_t pid) {
   char path[32], status[4096];
   pid_t chosen = 0;
   if (read_status(pid, pid, status, sizeof status))
@@ -119,6 +112,10 @@ static int32_t queue(const struct target *target, int signal) {
   /* A process that has not been reaped keeps its id, so since has_ended() only its parent's wait() could let
    * the id go: pidfd_send_signal would close that gap too, but it cannot name a thread before Linux 6.9. */
   return syscall(SYS_rt_tgsigqueueinfo, target->pid, target->tid, signal, &info) ? -errno : 0;
+}
+
+int32_t target_queue(const struct target *target) {
+  return queue(target, CKPT_CONTROL_SIGNAL);
 }
 
 /* Until the thread stands still: the status that wait() gives, 0 when it does not. One that waits for a disk
@@ -188,7 +185,7 @@ static int32_t ask_by_id(const struct target *target, int status) {
   char text[4096];
   if (!read_status(target->pid, target->tid, text, sizeof text) || has_control_signal(text, "SigBlk"))
     return -EAGAIN;
-  int32_t result = queue(target, CKPT_CONTROL_SIGNAL);
+  int32_t result = target_queue(target);
   ptrace(PTRACE_DETACH, target->tid, NULL, signal_of(status));
   return result;
 }
@@ -249,7 +246,7 @@ static int ask_stopped(void *argument) {
   return 0;
 }
 
-static int32_t ask_by_helper(struct target *target) {
+int32_t target_run(struct target *target, int (*function)(void *), void *argument) {
   sigset_t all, before;
   char *stack = malloc(STACK);
   if (!stack)
@@ -257,7 +254,7 @@ static int32_t ask_by_helper(struct target *target) {
   target->result = -EAGAIN;
   sigfillset(&all);
   pthread_sigmask(SIG_BLOCK, &all, &before); /* handlers would run in both */
-  pid_t helper = clone(ask_stopped, stack + STACK, CLONE_VM | CLONE_VFORK, target);
+  pid_t helper = clone(function, stack + STACK, CLONE_VM | CLONE_FILES | CLONE_VFORK, argument);
   int error = errno;
   pthread_sigmask(SIG_SETMASK, &before, NULL);
   while (helper > 0 && waitpid(helper, NULL, (int)__WCLONE) < 0 && errno == EINTR)
@@ -281,7 +278,7 @@ int32_t ckpt_helper_request(int32_t pidfd, int32_t pid, uint64_t cookie, uint64_
   int ended = has_ended(pidfd);
   if (ended)
     return ended < 0 ? ended : -ESRCH;
-  struct target target = {.pid = pid, .tid = choose_thread(pid), .cookie = cookie, .retake = retake};
+  struct target target = {.pid = pid, .tid = target_choose_thread(pid), .cookie = cookie, .retake = retake};
   int32_t result = target.tid ? look_for_a_while(&target) : -EAGAIN;
   if (result <= 0)
     return result;
@@ -289,10 +286,10 @@ int32_t ckpt_helper_request(int32_t pidfd, int32_t pid, uint64_t cookie, uint64_
   result = -EPERM;
   for (int i = 0; i < REFUSALS && result == -EPERM; i++) {
     nanosleep(&(struct timespec){.tv_nsec = i ? 200000 : 0}, NULL);
-    result = ask_by_helper(&target);
+    result = target_run(&target, ask_stopped, &target);
   }
   if (result != -EPERM)
     return result;
   result = look(&target);
-  return result > 0 ? queue(&target, CKPT_CONTROL_SIGNAL) : result;
+  return result > 0 ? target_queue(&target) : result;
 }

@@ -137,8 +137,13 @@ static bool carried_on(struct checkpoint *c) {
   if (c->local)
     ckpt_state.result = c->result;
   job_end(c, ORDER_CARRY_ON);
+  /* Who holds a stopped process is to watch its threads leave. */
+  bool held = c->request.stop_signal;
+  if (held)
+    report_result(c);
   thaw_threads(c);
-  report_result(c);
+  if (!held)
+    report_result(c);
   struct arena arena = c->arena;
   arena_destroy(&arena);
   return postponed;

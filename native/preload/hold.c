@@ -79,7 +79,7 @@ long hold_all(struct checkpoint *c, struct member *member, bool is_new) {
 }
 
 void hold_look(const struct member *member) {
-  held_look(member->held, member->held_count);
+  held_look(member->held, member->held_count, member->stage < STAGE_JOINING);
 }
 
 void hold_look_at_all(const struct checkpoint *c) {

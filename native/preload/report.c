@@ -80,6 +80,13 @@ static bool is_stderr(int fd) {
   return !S_ISREG(st.st_mode) || (flags & O_ACCMODE) == O_WRONLY || (flags & O_APPEND);
 }
 
+/* Until it has closed its side, or for as long as it may take to answer. */
+static void wait_for_close(const struct checkpoint *c) {
+  char byte;
+  while (sys(SYS_(recvfrom), c->requester, &byte, sizeof byte, 0, NULL, NULL) == -EINTR)
+    ;
+}
+
 static void complain(const struct checkpoint *c) {
   char *line = (char *)(uintptr_t)c->image_path; /* unused after a failure */
   struct text text = text_in(line, sizeof c->image_path);
@@ -101,6 +108,8 @@ void report_result(struct checkpoint *c) {
     text_copy(report.text, sizeof report.text, c->result < 0 ? c->error : c->image_path);
     if (c->result < 0 || c->request.op != CKPT_REQUEST_JOIN) /* whose leader has heard of it */
       send_report(c, &report);
+    if (c->request.stop_signal)
+      wait_for_close(c);
     sys(SYS_(close), c->requester);
     c->requester = -1;
   } else if (c->result < 0 && !c->local && !c->postponed) {

@@ -8,29 +8,10 @@
 
 #include "core/sys.h"
 #include "core/text.h"
+#include "core/waits.h"
 #include "thread.h"
 
 /* ---- Interrupted waits ------------------------------------------------------------------------------ */
-
-static bool is_among(const uint16_t *numbers, size_t count, uint32_t number) {
-  for (size_t i = 0; i < count; i++)
-    if (numbers[i] == number)
-      return true;
-  return false;
-}
-
-/* A handler makes the kernel end these with EINTR even under SA_RESTART; all others it restarts by itself. */
-static bool ends_with_eintr(uint32_t number) {
-  static const uint16_t numbers[] = {
-      __NR_poll,          __NR_ppoll,           __NR_select,       __NR_pselect6,        __NR_epoll_wait,
-      __NR_epoll_pwait,   __NR_epoll_pwait2,    __NR_nanosleep,    __NR_clock_nanosleep, __NR_pause,
-      __NR_rt_sigsuspend, __NR_rt_sigtimedwait, __NR_futex,        __NR_semop,           __NR_semtimedop,
-      __NR_msgsnd,        __NR_msgrcv,          __NR_io_getevents, __NR_io_pgetevents,   __NR_read,
-      __NR_recvfrom,      __NR_recvmsg,         __NR_recvmmsg,     __NR_accept,          __NR_accept4,
-      __NR_write,         __NR_sendto,          __NR_sendmsg,
-  };
-  return is_among(numbers, sizeof numbers / sizeof numbers[0], number);
-}
 
 enum { CODE = 40, CODE_OF_CALLER = 64 };
 
@@ -59,7 +40,7 @@ static uint32_t number_at(const uint8_t *code) {
 static bool find_move(const uint8_t *code, size_t end, uint8_t opcode, uint32_t *number) {
   for (size_t at = end; at >= 5; at--) {
     *number = number_at(code + at - 4);
-    if (code[at - 5] == opcode && *number && ends_with_eintr(*number))
+    if (code[at - 5] == opcode && *number && wait_ends_with_eintr(*number))
       return true;
   }
   return false;
@@ -94,7 +75,7 @@ static bool find_preserved(const greg_t *regs, const uint8_t caller[CODE_OF_CALL
     for (size_t i = 0; at[1] == 0x89 && i < sizeof moves / sizeof moves[0]; i++)
       if (at[0] == moves[i].prefix && at[2] == moves[i].operands) {
         *number = (uint32_t)regs[moves[i].reg];
-        return regs[moves[i].reg] == (greg_t)*number && ends_with_eintr(*number);
+        return regs[moves[i].reg] == (greg_t)*number && wait_ends_with_eintr(*number);
       }
   return false;
 }
@@ -145,23 +126,11 @@ static bool find_number(const ucontext_t *frame, const struct known_call *call, 
   return read_code((uint64_t)regs[REG_RIP], code, sizeof code) && number_before(code, regs, number);
 }
 
-/* These the kernel makes again by itself after our handler, which asks for it. */
-static bool is_made_again(uint32_t number) {
-  static const uint16_t numbers[] = {
-      __NR_read,         __NR_readv,  __NR_write,    __NR_writev,  __NR_recvfrom,
-      __NR_recvmsg,      __NR_sendto, __NR_sendmsg,  __NR_connect, __NR_accept,
-      __NR_accept4,      __NR_wait4,  __NR_waitid,   __NR_flock,   __NR_fcntl,
-      __NR_openat,       __NR_open,   __NR_ioctl,    __NR_futex,   __NR_mq_timedreceive,
-      __NR_mq_timedsend, __NR_splice, __NR_recvmmsg, __NR_preadv2, __NR_pwritev2,
-  };
-  return is_among(numbers, sizeof numbers / sizeof numbers[0], number);
-}
-
 /* Does the thread stand in front of a call that the kernel is going to make again? */
 static bool stands_before_call(const ucontext_t *frame) {
   const greg_t *regs = frame->uc_mcontext.gregs;
   uint8_t code[2];
-  return regs[REG_RAX] >= 0 && regs[REG_RAX] <= UINT16_MAX && is_made_again((uint32_t)regs[REG_RAX]) &&
+  return regs[REG_RAX] >= 0 && regs[REG_RAX] <= UINT16_MAX && wait_is_made_again((uint32_t)regs[REG_RAX]) &&
          read_code((uint64_t)regs[REG_RIP] + sizeof code, code, sizeof code) && code[0] == 0x0f &&
          code[1] == 0x05;
 }
@@ -192,7 +161,7 @@ static void leave_kernel(struct leaving *leaving, ucontext_t *frame, const struc
     leaving->rip = regs[REG_RIP] + 2;
     return;
   }
-  if (regs[REG_RAX] != -EINTR || !find_number(frame, call, &number) || !ends_with_eintr(number))
+  if (regs[REG_RAX] != -EINTR || !find_number(frame, call, &number) || !wait_ends_with_eintr(number))
     return;
   leaving->frame = frame;
   leaving->rdi = regs[REG_RDI];

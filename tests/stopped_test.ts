@@ -1,0 +1,128 @@
+import { assertEquals, assertMatch } from "@std/assert";
+import { descendants, stateOf } from "./process.ts";
+import { built, eventually, run, TempDir } from "./support.ts";
+import { asUser, everyone, imagesOf, Target, type Who } from "./target.ts";
+
+const SIGNALS = { SIGSTOP: 19, SIGTSTP: 20 } as const;
+
+/** Runs tests/programs/stopped.c until its child is stopped. */
+async function start(dir: TempDir, as: Who, signal: keyof typeof SIGNALS) {
+  const command = [built("tests/stopped"), String(SIGNALS[signal])];
+  const target = Target.launch(command, { dir: dir.join("ckpt"), cwd: dir.path, as });
+  await target.waitFor("READY\n");
+  const pid = Number(target.stdout.text.match(/^PROCESS (\d+)$/m)![1]);
+  await eventually("it is stopped", () => stateOf(pid) === "T");
+  return { target, pid };
+}
+
+async function save(pid: number, as: Who, ...options: string[]) {
+  return await run([...asUser(as), built("ckpt"), "save", ...options, String(pid)]);
+}
+
+for (const as of everyone) {
+  for (const signal of ["SIGSTOP", "SIGTSTP"] as const) {
+    const what = `a process that ${signal} has stopped, as ${as}`;
+
+    Deno.test(`checkpoint() of ${what}, leaves it so, and its parent hears nothing`, async () => {
+      await using dir = await TempDir.make();
+      const { target, pid } = await start(dir, as, signal);
+      await using _ = target;
+      const turns = await Deno.readFile(dir.join("turns"));
+      for (let number = 1; number <= 3; number++) {
+        const { code, stderr } = await save(pid, as);
+        assertEquals([code, stderr], [0, ""]);
+        assertEquals(imagesOf(target.job).length, number);
+        assertEquals(stateOf(pid), "T");
+      }
+      assertEquals(await Deno.readFile(dir.join("turns")), turns);
+      await target.send("go\n");
+      await target.succeed();
+    });
+
+    Deno.test(`restart() of ${what}, brings it back stopped`, async () => {
+      await using dir = await TempDir.make();
+      const { target, pid } = await start(dir, as, signal);
+      await using _ = target;
+      let result = await save(pid, as, "--kill");
+      assertEquals([result.code, result.stderr], [0, ""]);
+      assertEquals(stateOf(pid), "Z"); // for its parent to wait for
+      await target.kill();
+      const turns = await Deno.readFile(dir.join("turns"));
+      const image = imagesOf(target.job).at(-1)!;
+      async function again() {
+        const restarted = Target.restart(image, { as });
+        await restarted.waitUntilStarted();
+        // After ^Z, so does `restart`, for its shell.
+        const pids = [restarted.programPid!, ...(signal === "SIGTSTP" ? [restarted.pid] : [])];
+        await eventually("it is stopped", () => pids.every((pid) => stateOf(pid) === "T"));
+        return restarted;
+      }
+      await using second = await again();
+      result = await save(second.programPid!, as);
+      assertEquals([result.code, result.stderr], [0, ""]);
+      assertEquals(stateOf(second.programPid!), "T");
+      result = await save(second.programPid!, as, "--kill");
+      assertEquals([result.code, result.stderr], [0, ""]);
+      assertEquals(imagesOf(target.job).length, 3);
+      if (signal === "SIGTSTP") Deno.kill(second.pid, "SIGCONT");
+      await second.end();
+      assertEquals(await Deno.readFile(dir.join("turns")), turns);
+      await using last = await again();
+      assertEquals(await Deno.readFile(dir.join("turns")), turns);
+      // As a shell does for `fg`: to the group.
+      const pids = [last.programPid!, ...descendants(last.programPid!), last.pid];
+      for (const pid of pids) Deno.kill(pid, "SIGCONT");
+      await last.succeed();
+    });
+  }
+}
+
+Deno.test("kill -12 to a stopped program makes an image when it goes on", async () => {
+  await using dir = await TempDir.make();
+  const { target, pid } = await start(dir, "self", "SIGSTOP");
+  await using _ = target;
+  Deno.kill(pid, "SIGUSR2");
+  const { code, stderr } = await save(pid, "self");
+  assertEquals([code, stderr], [0, ""]);
+  assertEquals(imagesOf(target.job).length, 1);
+  await target.send("go\n");
+  await target.succeed();
+  assertEquals(imagesOf(target.job).length, 2);
+});
+
+Deno.test("checkpoint() of a program that is stopped after ckpt_defer() says so, and leaves it stopped", async () => {
+  await using dir = await TempDir.make();
+  const source = `#include <signal.h>
+    #include <stdio.h>
+    #include <unistd.h>
+    #include "ckpt.h"
+    int main(void) {
+      ckpt_defer();
+      printf("READY\\n");
+      fflush(stdout);
+      raise(SIGSTOP);
+      printf("RUNS\\n");
+      fflush(stdout);
+      ckpt_allow();
+      pause();
+    }`;
+  await Deno.writeTextFile(dir.join("defers.c"), source);
+  const include = `-I${built("../native/include")}`;
+  const made = await run(["gcc", include, "-o", dir.join("defers"), dir.join("defers.c")]);
+  assertEquals(made.code, 0, made.stderr);
+  await using target = Target.launch([dir.join("defers")], {
+    dir: dir.join("ckpt"),
+    cwd: dir.path,
+  });
+  await target.waitFor("READY\n");
+  await eventually("it is stopped", () => stateOf(target.pid) === "T");
+  const { code, stderr } = await save(target.pid, "self");
+  assertEquals(code, 1);
+  assertMatch(
+    stderr,
+    /it is stopped after ckpt_defer\(\) and before ckpt_allow\(\) \(let it go on/,
+  );
+  assertEquals([stateOf(target.pid), target.stdout.text], ["T", "READY\n"]);
+  Deno.kill(target.pid, "SIGCONT");
+  await target.waitFor("RUNS\n");
+});
