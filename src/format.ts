@@ -169,6 +169,7 @@ export const IMAGE = new Struct("ckpt_image", {
   program: "string",
   kernel: "string",
   host: "string",
+  last_pid: "i32",
 });
 
 /** struct ckpt_process. */

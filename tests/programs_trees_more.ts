@@ -81,13 +81,13 @@ const mpi: Record<string, { compiler: string; run: string; needs: Record<string,
 };
 
 export const moreTreeWorkloads: Workload[] = [
-  {
-    name: "zsh",
-    command: "zsh ../input/pipelines.sh > out",
-    needs: { zsh: "zsh" },
+  ...["ksh", "zsh"].map((shell): Workload => ({
+    name: shell,
+    command: `${shell} ../input/pipelines.sh > out`,
+    needs: { ksh: "ksh93u+m", zsh: "zsh" },
     inPlace: true,
     inputs: { "pipelines.sh": pipelines },
-  },
+  })),
   {
     name: "sh with timeout, flock, nohup and setsid",
     command: "dash ../input/tools.sh > out",

@@ -17,6 +17,7 @@ roundtrips([
     args: () => ["first argument", "second"],
   },
   { does: "brings back the process id", program: "process_pid" },
+  { does: "gives no new process the id of one that has ended", program: "process_ended_ids" },
   { does: "keeps the clocks of the vdso", program: "vdso" },
 ]);
 

@@ -120,6 +120,8 @@ struct ckpt_image {
   ckpt_string program; /* what was started, without its directory */
   ckpt_string kernel;  /* release */
   ckpt_string host;
+  int32_t last_pid; /* the id that the kernel gave out last, where the program was; 0: not known */
+  uint32_t pad;
 };
 
 struct ckpt_process {

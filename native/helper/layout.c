@@ -45,7 +45,7 @@ static const struct field ckpt_range_fields[] = {F(start), F(end)};
 static const struct field ckpt_image_fields[] = {
     F(id),      F(parent),   F(number),        F(realtime_ns), F(monotonic_ns), F(boottime_ns),
     F(boot_id), F(snapshot), F(process_count), F(leader),      F(page_size),    F(xcr0),
-    F(cpuid),   F(job),      F(program),       F(kernel),      F(host)};
+    F(cpuid),   F(job),      F(program),       F(kernel),      F(host),         F(last_pid)};
 #undef F
 
 #define F(name) FIELD(ckpt_process, name)

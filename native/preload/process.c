@@ -72,6 +72,14 @@ static void read_boot_id(uint8_t id[16]) {
   }
 }
 
+static int32_t read_last_pid(void) {
+  char text[32];
+  const char *at = text;
+  return sys_read_file("/proc/sys/kernel/ns_last_pid", text, sizeof text) > 0
+             ? (int32_t)text_take_decimal(&at)
+             : 0;
+}
+
 static void describe_image(struct checkpoint *c) {
   struct ckpt_image *image = &c->image;
   struct utsname names;
@@ -83,6 +91,7 @@ static void describe_image(struct checkpoint *c) {
   image->monotonic_ns = (int64_t)now_ns(CLOCK_MONOTONIC);
   image->boottime_ns = (int64_t)now_ns(CLOCK_BOOTTIME);
   read_boot_id(image->boot_id);
+  image->last_pid = read_last_pid();
   image->snapshot = CKPT_SNAPSHOT_STOP;
   image->process_count = c->order ? c->order->process_count : 1;
   image->leader = c->order ? c->order->leader : c->process.pid;

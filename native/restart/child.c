@@ -19,14 +19,9 @@
 #include "sysv.h"
 
 /* A program that was the first process of its namespace is so again, and nobody else is there to do this. */
-static void mount_own_proc(const struct child *child) {
-  if (!child->birth.in_namespace || child->image->process.pid != 1)
-    return;
-  int error = namespace_mount_proc();
-  if (error < 0)
-    say_warning(
-        "cannot mount /proc in the program's pid namespace (%s): it sees the outer one, with other ids",
-        strerror(-error));
+static void settle_as_first(const struct child *child) {
+  if (child->birth.in_namespace && child->image->process.pid == 1)
+    namespace_settle(child->image->info.last_pid);
 }
 
 static void restore_priority(const struct image *image) {
@@ -99,7 +94,7 @@ int child_become(struct child *child) {
 void child_run(struct job *job) {
   struct child *root = &job->children[0];
   say_through(root->report_fd);
-  mount_own_proc(root);
+  settle_as_first(root);
   if (make_descriptors(job) == 0 && segments_make(job) == 0 && sysv_make(job) == 0 && nest_place(job) == 0)
     family_grow(job, root);
   say_send_problems();

@@ -52,8 +52,18 @@ static int map_ids(uid_t uid, gid_t gid) {
   return write_word("/proc/self/gid_map", map);
 }
 
-int namespace_mount_proc(void) {
-  return mount("proc", "/proc", "proc", MS_NOSUID | MS_NODEV | MS_NOEXEC, NULL) < 0 ? -errno : 0;
+void namespace_settle(pid_t last_pid) {
+  char word[32];
+  if (mount("proc", "/proc", "proc", MS_NOSUID | MS_NODEV | MS_NOEXEC, NULL) < 0)
+    say_warning(
+        "cannot mount /proc in the program's pid namespace (%s): it sees the outer one, with other ids",
+        strerror(errno));
+  snprintf(word, sizeof word, "%d", last_pid);
+  int error = last_pid > 0 ? write_word("/proc/sys/kernel/ns_last_pid", word) : 0;
+  /* Above the highest id of this machine they begin anew. */
+  if (error < 0 && error != -EINVAL)
+    say_warning("new processes may get ids of such as the program remembers: ns_last_pid: %s",
+                strerror(-error));
 }
 
 /* ---- The namespace's first process -------------------------------------------------------------------- */
@@ -72,14 +82,13 @@ static void outlive(pid_t pid, int leaving) {
     ;
 }
 
-__attribute__((noreturn)) static void be_init(int ready, int alive, pid_t pid) {
-  int32_t error = namespace_mount_proc();
+__attribute__((noreturn)) static void be_init(int ready, int alive, pid_t pid, pid_t last_pid) {
   struct sigaction ignore = {.sa_handler = SIG_IGN};
-  char byte;
+  char byte = 0;
+  namespace_settle(last_pid);
   /* No signal of the terminal is meant for it, and no directory stays busy because of it. */
   setsid();
-  if (sigaction(SIGCHLD, &ignore, NULL) < 0 || chdir("/") < 0 ||
-      sys_write_full(ready, &error, sizeof error) < 0)
+  if (sigaction(SIGCHLD, &ignore, NULL) < 0 || chdir("/") < 0 || sys_write_full(ready, &byte, 1) < 0)
     _exit(1);
   int low = dup2(alive, 0);
   if (low < 0 || close_range(1, ~0u, 0) < 0)
@@ -105,9 +114,9 @@ static void leave(void) {
       ;
 }
 
-int namespace_start_init(pid_t pid) {
+int namespace_start_init(pid_t pid, pid_t last_pid) {
   int ready[2], alive[2];
-  int32_t error;
+  char byte;
   if (pipe2(ready, O_CLOEXEC) < 0 || socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, alive) < 0)
     return say_problem("cannot make a pipe: %s", strerror(errno));
   pid_t first = fork();
@@ -115,7 +124,7 @@ int namespace_start_init(pid_t pid) {
     return say_problem("cannot start the first process of a pid namespace: %s", strerror(errno));
   if (first == 0) {
     close(alive[1]);
-    be_init(ready[1], alive[0], pid);
+    be_init(ready[1], alive[0], pid, last_pid);
   }
   close(ready[1]);
   close(alive[0]);
@@ -124,15 +133,9 @@ int namespace_start_init(pid_t pid) {
   init.alive = alive[1];
   if (atexit(leave) != 0)
     return say_problem("cannot provide for the end of the pid namespace's first process");
-  long n = sys_read_full(ready[0], &error, sizeof error);
+  long n = sys_read_full(ready[0], &byte, 1);
   close(ready[0]);
-  if (n != sizeof error)
-    return say_problem("the first process of the pid namespace has ended early");
-  if (error < 0)
-    say_warning(
-        "cannot mount /proc in the program's pid namespace (%s): it sees the outer one, with other ids",
-        strerror(-error));
-  return 0;
+  return n == 1 ? 0 : say_problem("the first process of the pid namespace has ended early");
 }
 
 /* ---- Making it ---------------------------------------------------------------------------------------- */

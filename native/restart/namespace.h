@@ -9,11 +9,12 @@ bool has_capability(int capability);
 /* Makes the namespaces; processes that are born from now on are in the pid namespace. *own_user is set when a
  * user namespace had to come along. 0, or -1 with a problem said. */
 int namespace_enter(bool *own_user);
-/* Its first process, for a program that is not that itself (pid 1): a small init. 0, or -1 with a problem
- * said.
- */
-int namespace_start_init(pid_t pid);
-/* Mounts /proc as the calling process's pid namespace sees it: 0 or a negative errno. */
-int namespace_mount_proc(void);
+/* Its first process, for a program that is not that itself (process id `pid`, not 1): a small init, which
+ * settles in it. 0, or -1 with a problem said. */
+int namespace_start_init(pid_t pid, pid_t last_pid);
+/* From inside: mounts /proc as its processes see it, and lets the kernel give out ids from the one after
+ * `last_pid`, as it would have. What the program remembers, of children that have ended for instance, would
+ * soon be somebody else's. */
+void namespace_settle(pid_t last_pid);
 
 #endif

@@ -82,7 +82,7 @@ static int born_in_namespace(const struct image *image, const struct options *op
   if (namespace_enter(&birth->own_user) < 0)
     return -1;
   go_on(image, options, birth);
-  if (pid != 1 && namespace_start_init(pid) < 0)
+  if (pid != 1 && namespace_start_init(pid, image->info.last_pid) < 0)
     return -1;
   birth->in_namespace = true;
   birth->pid = clone_as(pid, 0);
