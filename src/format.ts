@@ -118,6 +118,7 @@ export const SocketFlag = {
   BOUND: 1 << 3,
   FILE: 1 << 4,
   WAITS: 1 << 5,
+  FILTER_LOCKED: 1 << 6,
 } as const;
 
 /** struct ckpt_prologue. */
@@ -279,6 +280,7 @@ export const FILE = new Struct("ckpt_file", {
   carried: "string",
   seals: "u32",
   checksum: "u32",
+  write_hint: "u64",
 });
 
 /** struct ckpt_description. */
@@ -399,6 +401,9 @@ export const SOCKET = new Struct("ckpt_socket", {
   state: "u32",
   address: "bytes112",
   peer_address: "bytes112",
+  filter: "u64",
+  filter_length: "u32",
+  pad: "u32",
 });
 
 /** struct ckpt_packet. */

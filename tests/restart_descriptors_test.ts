@@ -50,6 +50,7 @@ roundtrips([
     does: "brings back sockets that listen and datagram sockets",
     program: "fd_inet",
   },
+  { does: "brings back options and filters of sockets", program: "fd_options" },
   { does: "brings back netlink sockets", program: "fd_netlink" },
   { does: "brings back memfds, O_PATH descriptors and its own pidfd", program: "fd_memfd" },
   {
@@ -65,7 +66,11 @@ roundtrips([
     program: "fd_deleted",
     args: (dir) => [dir.join("no-name")],
   },
-  { does: "brings back file locks", program: "fd_locks", args: (dir) => [dir.join("locked")] },
+  {
+    does: "brings back file locks and leases",
+    program: "fd_locks",
+    args: (dir) => [dir.join("locked")],
+  },
 ]);
 
 for (const as of everyone) {
@@ -159,6 +164,31 @@ Deno.test("restart() gives the program its own files as 0-2 when it had files", 
   const numbers = Array.from({ length: 30 }, (_, i) => `${i + 1}\n`).join("");
   assertEquals(await Deno.readTextFile(output), `${numbers}done\n`);
   assertEquals(again.stdout.text, "");
+});
+
+Deno.test("restart() says who holds a lock that the program had, and who has a file open that it had a lease on", async () => {
+  await using dir = await TempDir.make();
+  const path = dir.join("locked");
+  await using first = Target.launch([built("tests/fd_locks"), path], { dir: dir.join("ckpt") });
+  await first.waitFor("READY\n");
+  const image = await first.checkpoint();
+  await first.kill();
+  for (const name of ["flock", "shared"]) {
+    using file = await Deno.open(`${path}.${name}`);
+    await file.lock(true);
+    const { code, stderr } = await run([built("restart"), image]);
+    assertEquals(code, 1);
+    assertStringIncludes(stderr, `lock on ${path}.${name} back: process ${Deno.pid} holds one`);
+  }
+  {
+    using _ = await Deno.open(`${path}.lease`);
+    const { code, stderr } = await run([built("restart"), image]);
+    assertEquals(code, 1);
+    assertStringIncludes(stderr, `lease on ${path}.lease back: another process has it open`);
+  }
+  await using again = Target.restart(image);
+  await again.send("go\n");
+  await again.succeed();
 });
 
 for (const program of ["fd_socketpair", "fd_unix", "fd_in_flight", "fd_inet"]) {

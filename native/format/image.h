@@ -295,8 +295,9 @@ struct ckpt_file {
   uint32_t flags;
   ckpt_string path;
   ckpt_string carried;
-  uint32_t seals;    /* F_SEAL_*, of a memfd */
-  uint32_t checksum; /* of the carried contents: that of their chunks' checksums (core/file_checksum.h) */
+  uint32_t seals;      /* F_SEAL_*, of a memfd */
+  uint32_t checksum;   /* of the carried contents: that of their chunks' checksums (core/file_checksum.h) */
+  uint64_t write_hint; /* F_GET_RW_HINT; 0: none was given */
 };
 
 enum ckpt_description_kind {
@@ -398,6 +399,7 @@ enum ckpt_socket_flag {
   CKPT_SOCKET_BOUND = 1u << 3,
   CKPT_SOCKET_FILE = 1u << 4,  /* the name is a path, under which the socket is found */
   CKPT_SOCKET_WAITS = 1u << 5, /* connected to the socket `peer`, which listens and has not yet accepted it */
+  CKPT_SOCKET_FILTER_LOCKED = 1u << 6, /* SO_LOCK_FILTER */
 };
 
 struct ckpt_socket {
@@ -417,7 +419,12 @@ struct ckpt_socket {
   uint32_t state;             /* of a TCP socket, as the kernel counts: 1 connected, 10 listening */
   uint8_t address[112];       /* struct sockaddr_* */
   uint8_t peer_address[112];  /* the same, when connected */
+  uint64_t filter;            /* offset into the blob note: the kernel's struct sock_filter after another */
+  uint32_t filter_length;     /* how many; 0: it has no filter */
+  uint32_t pad;
 };
+
+#define CKPT_FILTER_MOST 4096 /* BPF_MAXINSNS */
 
 /* What waits to be read from a socket: one packet, or a piece of a stream. It is followed by the
  * descriptors in flight, each a u32 index into the descriptions note, by the address of who sent it, and by
@@ -584,7 +591,12 @@ struct ckpt_message {
   uint32_t pad;
 };
 
-enum ckpt_lock_kind { CKPT_LOCK_POSIX = 1, CKPT_LOCK_FLOCK = 2, CKPT_LOCK_OFD = 3 };
+enum ckpt_lock_kind {
+  CKPT_LOCK_POSIX = 1,
+  CKPT_LOCK_FLOCK = 2,
+  CKPT_LOCK_OFD = 3,
+  CKPT_LOCK_LEASE = 4 /* F_SETLEASE */
+};
 
 struct ckpt_lock {
   uint32_t kind;

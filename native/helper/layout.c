@@ -100,9 +100,9 @@ static const struct field ckpt_region_fields[] = {F(start), F(end),  F(offset), 
 #undef F
 
 #define F(name) FIELD(ckpt_file, name)
-static const struct field ckpt_file_fields[] = {F(dev),     F(ino),   F(size),    F(mtime_ns),
-                                                F(rdev),    F(mode),  F(flags),   F(path),
-                                                F(carried), F(seals), F(checksum)};
+static const struct field ckpt_file_fields[] = {F(dev),     F(ino),   F(size),     F(mtime_ns),
+                                                F(rdev),    F(mode),  F(flags),    F(path),
+                                                F(carried), F(seals), F(checksum), F(write_hint)};
 #undef F
 
 #define F(name) FIELD(ckpt_description, name)
@@ -152,9 +152,11 @@ static const struct field ckpt_timerfd_fields[] = {F(clock), F(flags), F(ticks),
 
 #define F(name) FIELD(ckpt_socket, name)
 static const struct field ckpt_socket_fields[] = {
-    F(domain),   F(type),         F(protocol),          F(flags), F(inode),   F(peer),
-    F(shutdown), F(backlog),      F(waiting),           F(turn),  F(mode),    F(uid),
-    F(gid),      F(address_size), F(peer_address_size), F(state), F(address), F(peer_address)};
+    F(domain), F(type),     F(protocol),     F(flags),        F(inode),
+    F(peer),   F(shutdown), F(backlog),      F(waiting),      F(turn),
+    F(mode),   F(uid),      F(gid),          F(address_size), F(peer_address_size),
+    F(state),  F(address),  F(peer_address), F(filter),       F(filter_length),
+    F(pad)};
 #undef F
 
 #define F(name) FIELD(ckpt_packet, name)

@@ -111,5 +111,6 @@ long describe_file(struct looking *l, struct ckpt_description *d) {
   }
   d->kind = CKPT_DESC_FILE;
   d->file = (uint32_t)file;
+  sys(SYS_(fcntl), l->fd, F_GET_RW_HINT, &((struct ckpt_file *)l->c->files.entries)[file - 1].write_hint);
   return 0;
 }

@@ -12,20 +12,35 @@ static void skip_word(const char **at) {
   text_skip_spaces(at);
 }
 
+/* Opening it once more, as is done for that, would break the lease. */
+static bool is_carried(const struct checkpoint *c, uint32_t description) {
+  const struct ckpt_description *d = (const struct ckpt_description *)c->descriptions.entries + description;
+  const struct ckpt_file *file = (const struct ckpt_file *)c->files.entries + d->file - 1;
+  return d->file && (file->flags & (CKPT_FILE_DELETED | CKPT_FILE_SHM) ||
+                     file_is_asked_for(c, string_at(c, file->path)));
+}
+
 /* The rest of a line "lock:\t1: POSIX  ADVISORY  WRITE 4711 fe:00:1234 0 EOF" of fdinfo. */
 static long add_lock(struct looking *l, uint32_t description, const char *at) {
   static const struct {
     const char *word;
     uint32_t kind;
-  } kinds[] = {{"POSIX ", CKPT_LOCK_POSIX}, {"FLOCK ", CKPT_LOCK_FLOCK}, {"OFDLCK ", CKPT_LOCK_OFD}};
+  } kinds[] = {{"POSIX ", CKPT_LOCK_POSIX},
+               {"FLOCK ", CKPT_LOCK_FLOCK},
+               {"OFDLCK ", CKPT_LOCK_OFD},
+               {"LEASE ", CKPT_LOCK_LEASE}};
   struct ckpt_lock lock = {.description = description};
   skip_word(&at);
   for (size_t i = 0; i < sizeof kinds / sizeof kinds[0]; i++)
     if (text_starts(at, kinds[i].word))
       lock.kind = kinds[i].kind;
   if (!lock.kind)
-    return refuse(l, "under a lease");
+    return refuse(l, "under a delegation");
   skip_word(&at);
+  if (lock.kind == CKPT_LOCK_LEASE && !text_starts(at, "ACTIVE"))
+    return refuse(l, "under a lease that somebody waits for the end of");
+  if (lock.kind == CKPT_LOCK_LEASE && is_carried(l->c, description))
+    return refuse(l, "under a lease, which the image would have to break to carry the file");
   skip_word(&at);
   lock.exclusive = text_starts(at, "WRITE");
   skip_word(&at);

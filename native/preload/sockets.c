@@ -2,6 +2,7 @@
 #include "sockets.h"
 
 #include <errno.h>
+#include <linux/filter.h>
 #include <poll.h>
 #include <sys/socket.h>
 
@@ -81,20 +82,47 @@ static long add_options(struct looking *l, uint32_t index) {
   return 0;
 }
 
-/* The kernel tells the length of a filter; of one in eBPF only that there is one. */
-static bool has_filter(const struct looking *l) {
-  socklen_t size = 0;
-  long result = sys(SYS_(getsockopt), l->fd, SOL_SOCKET, SO_GET_FILTER, NULL, &size);
-  return result == -EACCES || (result >= 0 && size > 0);
+/* A packet filter as it was attached; of one in eBPF the kernel tells only that there is one. */
+static long describe_filter(struct looking *l, struct ckpt_socket *socket) {
+  socklen_t length = 0;
+  long result = sys(SYS_(getsockopt), l->fd, SOL_SOCKET, SO_GET_FILTER, NULL, &length);
+  if (result == -EACCES)
+    return refuse(l, "a socket with a filter in eBPF");
+  if (result < 0 || length == 0)
+    return 0;
+  struct sock_filter *filter =
+      length > CKPT_FILTER_MOST ? NULL : arena_take(&l->c->arena, length * sizeof *filter);
+  if (!filter)
+    return -ENOMEM;
+  result = sys(SYS_(getsockopt), l->fd, SOL_SOCKET, SO_GET_FILTER, filter, &length);
+  if (result >= 0)
+    result = list_add_bytes(&l->c->arena, &l->c->blob, filter, length * sizeof *filter);
+  if (result < 0)
+    return fail(l->c, result, "descriptor %d: the filter of the socket cannot be read: %s", (int64_t)l->fd,
+                text_errno(result));
+  socket->filter = (uint64_t)result;
+  socket->filter_length = length;
+  socket->flags |= get_number(l, SO_LOCK_FILTER) ? CKPT_SOCKET_FILTER_LOCKED : 0;
+  return 0;
+}
+
+/* TLS by the kernel, or another protocol on top of TCP, whose state it keeps for itself. */
+static bool has_upper_protocol(const struct looking *l) {
+  char name[16];
+  socklen_t size = sizeof name;
+  return sys(SYS_(getsockopt), l->fd, IPPROTO_TCP, CKPT_TCP_ULP, name, &size) >= 0 && size > 0;
 }
 
 long add_socket(struct looking *l, const struct ckpt_socket *socket, struct ckpt_description *d) {
-  if (has_filter(l))
-    return refuse(l, "a socket with a filter");
   struct ckpt_socket *entry = list_add(&l->c->arena, &l->c->sockets, sizeof *entry);
   if (!entry)
     return -ENOMEM;
   *entry = *socket;
+  long filter = describe_filter(l, entry);
+  if (filter < 0)
+    return filter;
+  if (socket->protocol == IPPROTO_TCP && has_upper_protocol(l))
+    return refuse(l, "a TCP socket with another protocol on top of it in the kernel (TLS)");
   d->kind = socket->domain == AF_UNIX      ? CKPT_DESC_UNIX_SOCKET
             : socket->domain == AF_NETLINK ? CKPT_DESC_NETLINK
                                            : CKPT_DESC_SOCKET;

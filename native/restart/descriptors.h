@@ -29,6 +29,8 @@ int descriptor_lift(const struct child *child, int fd, const char *what);
 int pipe_make(struct child *child, uint32_t first);
 
 void socket_set_options(const struct child *child, const struct ckpt_description *d, int fd);
+/* Gives it its packet filter, which what is put back must not go through: 0, or -1 with a problem said. */
+int socket_attach_filter(const struct child *child, const struct ckpt_description *d, int fd);
 /* The description of the socket with this inode, or the number of descriptions. */
 uint32_t socket_find(const struct image *image, uint64_t inode);
 /* Fills all sockets, and makes them what they were, once all descriptions are there: 0 or -1. */

@@ -1,7 +1,10 @@
 /* Words for what goes wrong in the restorer, which has none of its own. */
 #include <errno.h>
+#include <stdio.h>
 #include <string.h>
 #include <sys/resource.h>
+#include <sys/stat.h>
+#include <sys/sysmacros.h>
 
 #include "plan.h"
 #include "restorer/plan.h"
@@ -23,12 +26,40 @@ static void explain_map(const struct image *image, const struct plan_news *news,
   say_problem("cannot map %s at %llx-%llx: %s", what, (ull)news->a, (ull)news->b, error);
 }
 
+/* Who has a lock or a lease on this file: 0 when nobody tells, as of a lock that belongs to an open file. */
+static int find_holder(const char *path) {
+  FILE *locks = fopen("/proc/locks", "re");
+  char line[256];
+  struct stat st;
+  int holder = 0;
+  if (locks && stat(path, &st) == 0)
+    while (holder <= 0 && fgets(line, sizeof line, locks)) {
+      unsigned number, high, low;
+      unsigned long ino;
+      int pid;
+      /* "1: POSIX  ADVISORY  WRITE 4711 fe:00:1234 0 EOF"; one that waits has an arrow for its kind. */
+      if (sscanf(line, "%u: %*[A-Z] %*s %*s %d %x:%x:%lu", &number, &pid, &high, &low, &ino) == 5 &&
+          ino == st.st_ino && high == major(st.st_dev) && low == minor(st.st_dev))
+        holder = pid;
+    }
+  if (locks)
+    fclose(locks);
+  return holder > 0 ? holder : 0;
+}
+
 static void explain_lock(const struct image *image, const struct plan_news *news, const char *error) {
   const struct ckpt_lock *lock = &image->locks[news->a < image->locks_count ? news->a : 0];
   const char *name = image_string(image, image->descriptions[lock->description].name);
+  const char *what = lock->kind == CKPT_LOCK_LEASE ? "lease" : "lock";
   bool taken = news->error == -EAGAIN || news->error == -EACCES;
-  say_problem("cannot take the program's lock on %s back: %s", name,
-              taken ? "another process holds one" : error);
+  int holder = taken ? find_holder(name) : 0;
+  if (holder)
+    say_problem("cannot take the program's %s on %s back: process %d holds one", what, name, holder);
+  else if (taken)
+    say_problem("cannot take the program's %s on %s back: another process %s", what, name,
+                lock->kind == CKPT_LOCK_LEASE ? "has it open" : "holds one");
+  else
+    say_problem("cannot take the program's %s on %s back: %s", what, name, error);
 }
 
 void plan_explain(const struct image *image, const struct plan_news *news) {

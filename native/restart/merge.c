@@ -50,6 +50,8 @@ static int append_parts(struct image *merged, const struct image *image, struct 
 }
 
 static void move_parts(struct image *merged, const struct starts *at) {
+  for (uint32_t i = (uint32_t)at->sockets; i < merged->sockets_count; i++)
+    merged->sockets[i].filter += (uint64_t)at->blob;
   for (uint32_t i = (uint32_t)at->options; i < merged->options_count; i++)
     merged->options[i].socket += (uint32_t)at->sockets;
 }

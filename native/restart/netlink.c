@@ -34,5 +34,5 @@ int netlink_make(const struct child *child, const struct ckpt_description *d) {
     return say_problem("%s: cannot bind a netlink socket again: %s", image_string(child->image, d->name),
                        strerror(errno));
   socket_set_options(child, d, fd);
-  return fd;
+  return socket_attach_filter(child, d, fd) < 0 ? -1 : fd;
 }

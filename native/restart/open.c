@@ -158,6 +158,8 @@ int file_open(struct child *child, uint32_t index, uint32_t flags) {
   if (fd == -2)
     return -1;
   fd = descriptor_lift(child, fd, path);
+  if (fd >= 0 && file->write_hint) /* no more than a hint: only the owner of the file may give it */
+    (void)fcntl(fd, F_SET_RW_HINT, &file->write_hint);
   return fd < 0 || check_kind(file, fd, path) < 0 ? -1 : fd;
 }
 

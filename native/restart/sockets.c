@@ -1,5 +1,6 @@
 /* What sockets of all families have: options, what was in them, ways that are shut. */
 #include <errno.h>
+#include <linux/filter.h>
 #include <poll.h>
 #include <string.h>
 #include <sys/socket.h>
@@ -80,6 +81,18 @@ void socket_set_options(const struct child *child, const struct ckpt_description
   for (uint32_t i = find_options(image, d->a); i < image->options_count && image->options[i].socket == d->a;
        i++)
     set_option(child, d, fd, &image->options[i]);
+}
+
+int socket_attach_filter(const struct child *child, const struct ckpt_description *d, int fd) {
+  const struct ckpt_socket *was = &child->image->sockets[d->a];
+  struct sock_filter filter[CKPT_FILTER_MOST];
+  struct sock_fprog program = {.len = (unsigned short)was->filter_length, .filter = filter};
+  memcpy(filter, child->image->blob + was->filter, was->filter_length * sizeof *filter);
+  if ((program.len && setsockopt(fd, SOL_SOCKET, SO_ATTACH_FILTER, &program, sizeof program) < 0) ||
+      (was->flags & CKPT_SOCKET_FILTER_LOCKED && set_number(fd, SO_LOCK_FILTER, 1) < 0))
+    return say_problem("%s: cannot attach its filter: %s", image_string(child->image, d->name),
+                       strerror(errno));
+  return 0;
 }
 
 /* ---- What waits to be read ---------------------------------------------------------------------------- */
@@ -252,15 +265,19 @@ static int finish_unix(const struct child *child, uint32_t index) {
   return 0;
 }
 
+static int finish(const struct child *child, uint32_t index) {
+  const struct ckpt_description *d = &child->image->descriptions[index];
+  int result = d->kind == CKPT_DESC_UNIX_SOCKET ? finish_unix(child, index) : tcp_finish(child, index);
+  return result < 0 ? result : socket_attach_filter(child, d, child->descriptions[index]);
+}
+
 static int finish_all(struct child *child) {
   const struct image *image = child->image;
   for (uint32_t i = 0; i < image->descriptions_count; i++)
     if (is_socket(image, i) && fill(child, i) < 0)
       return -1;
   for (uint32_t i = 0; i < image->descriptions_count; i++)
-    if (is_socket(image, i) &&
-        (image->descriptions[i].kind == CKPT_DESC_UNIX_SOCKET ? finish_unix(child, i)
-                                                              : tcp_finish(child, i)) < 0)
+    if (is_socket(image, i) && finish(child, i) < 0)
       return -1;
   return 0;
 }

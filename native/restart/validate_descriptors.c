@@ -1,4 +1,5 @@
 /* Do the notes about descriptors make sense? Every number that restart acts on is looked at here, once. */
+#include <linux/filter.h>
 #include <signal.h>
 #include <stddef.h>
 #include <string.h>
@@ -165,6 +166,12 @@ static bool address_ok(const struct ckpt_socket *socket, uint32_t size, bool wan
   return socket->domain != AF_UNIX || (size <= ADDRESS_MOST && (size > NO_NAME || (size == 0 && !wanted)));
 }
 
+static bool filter_ok(const struct image *image, const struct ckpt_socket *socket) {
+  uint64_t size = socket->filter_length * sizeof(struct sock_filter);
+  return socket->filter_length <= CKPT_FILTER_MOST && socket->filter <= image->blob_size &&
+         size <= image->blob_size - socket->filter;
+}
+
 static int check_sockets(struct image *image) {
   for (uint32_t i = 0; i < image->sockets_count; i++) {
     const struct ckpt_socket *socket = &image->sockets[i];
@@ -172,7 +179,7 @@ static int check_sockets(struct image *image) {
     bool raw = socket->domain == AF_NETLINK && socket->type == SOCK_RAW;
     if (!known || !address_ok(socket, socket->address_size, socket->flags & CKPT_SOCKET_BOUND) ||
         !address_ok(socket, socket->peer_address_size, false) || socket->shutdown > 3 ||
-        socket->backlog > INT32_MAX ||
+        socket->backlog > INT32_MAX || !filter_ok(image, socket) ||
         (!raw && socket->type != SOCK_STREAM && socket->type != SOCK_DGRAM && socket->type != SOCK_SEQPACKET))
       return damaged(image, "socket", i);
   }
@@ -220,7 +227,7 @@ static int check_all(struct image *image) {
   for (uint32_t i = 0; i < image->locks_count; i++) {
     const struct ckpt_lock *lock = &image->locks[i];
     if (lock->description >= image->descriptions_count || lock->kind < CKPT_LOCK_POSIX ||
-        lock->kind > CKPT_LOCK_OFD || lock->start > INT64_MAX || lock->length > INT64_MAX - lock->start)
+        lock->kind > CKPT_LOCK_LEASE || lock->start > INT64_MAX || lock->length > INT64_MAX - lock->start)
       return damaged(image, "lock", i);
   }
   return 0;

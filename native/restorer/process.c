@@ -56,6 +56,8 @@ void restorer_take_locks(struct plan *plan) {
     long error;
     if (lock->kind == CKPT_LOCK_FLOCK) {
       error = sys(SYS_(flock), lock->fd, (lock->exclusive ? 2 : 1) | 4);
+    } else if (lock->kind == CKPT_LOCK_LEASE) {
+      error = sys(SYS_(fcntl), lock->fd, F_SETLEASE, lock->exclusive ? F_WRLCK : F_RDLCK);
     } else {
       struct flock range = {.l_type = lock->exclusive ? F_WRLCK : F_RDLCK,
                             .l_whence = 0,

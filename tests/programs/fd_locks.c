@@ -1,5 +1,7 @@
-/* fd_locks PATH: locks of all three kinds are held again after a restart. */
+/* fd_locks PATH: locks of all three kinds are held again after a restart, and leases. */
 #include <fcntl.h>
+#include <signal.h>
+#include <stdint.h>
 #include <sys/file.h>
 #include <sys/wait.h>
 
@@ -32,6 +34,43 @@ static void check_held(const char *path) {
   CHECK(waitpid(child, &status, 0) == child && status == 0);
 }
 
+/* Whoever opens the file is kept waiting, and the program is told by a signal. */
+static void check_lease(const char *path, int lease) {
+  char name[4096];
+  snprintf(name, sizeof name, "%s.lease", path);
+  CHECK(fcntl(lease, F_GETLEASE) == F_WRLCK);
+  pid_t child = fork();
+  CHECK(child >= 0);
+  if (child == 0) {
+    CHECK(open(name, O_RDONLY | O_NONBLOCK) == -1 && errno == EWOULDBLOCK);
+    _exit(0);
+  }
+  int status;
+  siginfo_t info;
+  sigset_t set;
+  CHECK(waitpid(child, &status, 0) == child && status == 0);
+  CHECK(sigemptyset(&set) == 0 && sigaddset(&set, SIGRTMIN + 2) == 0);
+  CHECK(sigwaitinfo(&set, &info) == SIGRTMIN + 2 && info.si_fd == lease);
+  CHECK(fcntl(lease, F_SETLEASE, F_UNLCK) == 0 && open(name, O_RDONLY) >= 0);
+}
+
+static int under_a_lease(const char *path) {
+  int fd = open_named(path, "lease");
+  sigset_t set;
+  CHECK(sigemptyset(&set) == 0 && sigaddset(&set, SIGRTMIN + 2) == 0 &&
+        sigprocmask(SIG_BLOCK, &set, NULL) == 0);
+  CHECK(fcntl(fd, F_SETSIG, SIGRTMIN + 2) == 0 && fcntl(fd, F_SETLEASE, F_WRLCK) == 0);
+  return fd;
+}
+
+static int read_only_lease(const char *path) {
+  char name[4096];
+  snprintf(name, sizeof name, "%s.read", path);
+  int fd = open(name, O_RDONLY | O_CREAT, 0600);
+  CHECK(fd >= 0 && fcntl(fd, F_SETLEASE, F_RDLCK) == 0);
+  return fd;
+}
+
 int main(int argc, char **argv) {
   CHECK(argc == 2);
   int posix = open_named(argv[1], "posix"), whole = open_named(argv[1], "flock");
@@ -40,9 +79,15 @@ int main(int argc, char **argv) {
   CHECK(fcntl(posix, F_SETLK, &range) == 0);
   CHECK(flock(whole, LOCK_EX) == 0 && flock(shared, LOCK_SH) == 0);
   CHECK(fcntl(ofd, F_OFD_SETLK, &range) == 0);
+  int lease = under_a_lease(argv[1]), read_lease = read_only_lease(argv[1]);
+  uint64_t hint = RWH_WRITE_LIFE_LONG, hint_now = 0;
+  CHECK(fcntl(whole, F_SET_RW_HINT, &hint) == 0);
   check_held(argv[1]);
   ready();
   wait_for_go();
   check_held(argv[1]);
+  check_lease(argv[1], lease);
+  CHECK(fcntl(read_lease, F_GETLEASE) == F_RDLCK);
+  CHECK(fcntl(whole, F_GET_RW_HINT, &hint_now) == 0 && hint_now == hint);
   success();
 }
