@@ -234,7 +234,9 @@ async function checkWritable(directory: string, jobName?: string): Promise<void>
   const own = jobName === undefined ? directory : join(directory, jobName);
   const place = await Deno.lstat(own).then(() => own, () => directory);
   try {
-    await Deno.remove(await Deno.makeTempDir({ dir: place, prefix: ".launch-" }));
+    const trial = await Deno.makeTempFile({ dir: place, prefix: ".launch-" });
+    // With a byte in it, for which a full disk has no room.
+    await Deno.writeTextFile(trial, "\n").finally(() => Deno.remove(trial));
   } catch (cause) {
     throw unusable(place, cause);
   }

@@ -20,18 +20,20 @@ export async function findProgram(name: string, options: SearchOptions): Promise
     : options.path.split(":").map((directory) =>
       join(resolve(options.cwd, directory || "."), name)
     );
-  let denied = false;
+  let denied: string | undefined;
   for (const place of name === "" ? [] : places) {
     const info = await Deno.stat(place).catch(() => undefined);
-    if (!info?.isFile) continue;
-    if ((info.mode ?? 0) & 0o111) return place;
-    denied = true;
+    if (info?.isFile && (info.mode ?? 0) & 0o111) return place;
+    if (info?.isFile) denied = `it is not executable (chmod +x ${place} makes it so)`;
+    else if (info?.isDirectory && name.includes("/")) denied = "it is a directory";
   }
-  if (denied) {
-    throw new Deno.errors.PermissionDenied(`Cannot run ${name}: it is not executable`);
-  }
-  const where = name.includes("/") ? "" : " on PATH";
-  throw new Deno.errors.NotFound(`Cannot run ${name}: there is no such program${where}`);
+  const words = `Cannot run ${name === "" ? '""' : name}: `;
+  if (denied) throw new Deno.errors.PermissionDenied(words + denied);
+  if (name.includes("/")) throw new Deno.errors.NotFound(`${words}there is no such program`);
+  const here = name !== "" &&
+    await Deno.stat(resolve(options.cwd, name)).then((info) => info.isFile, () => false);
+  const hint = here ? ` (./${name} is the one here)` : "";
+  throw new Deno.errors.NotFound(`${words}there is no such program on PATH${hint}`);
 }
 
 /** Throws NotSupported when a program would run, but never load libckpt. */

@@ -1,6 +1,16 @@
 import { assert, assertEquals, assertMatch } from "@std/assert";
 import { assertConsecutive, count, namesIn, reaches } from "./counter.ts";
-import { built, eventually, Output, run, type RunResult, TempDir } from "./support.ts";
+import { help } from "../src/cli/help.ts";
+import {
+  built,
+  eventually,
+  isRoot,
+  Output,
+  run,
+  type RunResult,
+  TempDir,
+  testUnless,
+} from "./support.ts";
 
 function ckpt(args: string[], dir: TempDir): Promise<RunResult> {
   return run([built("ckpt"), ...args], { cwd: dir.path, env: { NO_COLOR: "1" } });
@@ -36,6 +46,42 @@ Deno.test("ckpt without a command, or with a wrong one, says how to use it and e
   assertEquals(await namesIn(dir.path), []);
 });
 
+Deno.test("ckpt COMMAND --help explains the command wherever it stands, but for a program's own", async () => {
+  await using dir = await TempDir.make();
+  for (
+    const args of [["save", "sim", "--help"], ["restart", "-h", "sim"], ["show", "--json", "-h"]]
+  ) {
+    const { code, stdout } = await ckpt(args, dir);
+    assertEquals([code, stdout], [0, `${help(args[0])}\n`]);
+  }
+  assertMatch((await ckpt(["run", "echo", "--help"], dir)).stdout, /^Usage: .*echo /);
+});
+
+testUnless(
+  !isRoot && "only root can mount a small file system",
+  "ckpt run on a full disk says so before the program begins",
+  async () => {
+    await using dir = await TempDir.make();
+    await Deno.mkdir(dir.join("disk"));
+    const mount = ["mount", "-t", "tmpfs", "-o", "size=64k", "none", dir.join("disk")];
+    assertEquals((await run(mount)).code, 0);
+    try {
+      await Deno.writeFile(dir.join("disk/all"), new Uint8Array(64 << 10));
+      for (const detach of [[], ["--detach"]]) {
+        const { code, stdout, stderr } = await ckpt(
+          ["run", ...detach, "--dir", dir.join("disk"), "echo", "it began"],
+          dir,
+        );
+        assertEquals([code, stdout], [1, ""]);
+        assertMatch(stderr, /^error: Cannot keep images in .*\/disk: No space left on device/);
+      }
+      assertEquals(await namesIn(dir.join("disk")), ["all"]);
+    } finally {
+      assertEquals((await run(["umount", dir.join("disk")])).code, 0);
+    }
+  },
+);
+
 Deno.test("ckpt says in one line what is not there, exits 1 and leaves nothing", async () => {
   await using dir = await TempDir.make();
   const ended = new Deno.Command("true").spawn();
@@ -65,6 +111,22 @@ Deno.test("ckpt says in one line what is not there, exits 1 and leaves nothing",
     assertEquals(result.stderr.split("\n").length, 2);
   }
   assertEquals(await namesIn(dir.path), []);
+});
+
+Deno.test("ckpt takes a name for that of a job, also where the program has the same", async () => {
+  await using dir = await TempDir.make();
+  await Deno.symlink(built("count"), dir.join("sim"));
+  await using counter = await count(dir, { name: "sim" });
+  await reaches(counter, 3);
+  await counter.job.checkpoint();
+  await counter.job.checkpoint({ kill: true });
+  await counter.output.done;
+  assertMatch((await ckpt(["verify", "sim"], dir)).stdout, /^ckpt\/sim\/000001\.ckpt is whole/);
+  assertMatch((await ckpt(["show", "sim@1"], dir)).stdout, /^image +ckpt\/sim\/000001\.ckpt$/m);
+  const other = await ckpt(["show", "./sim"], dir);
+  assertMatch(other.stderr, /^error: Cannot read image .*\/sim: it is not a core file that ckpt/);
+  const dots = await run([built("ckpt"), "show", "."], { cwd: dir.join("ckpt/sim") });
+  assertMatch(dots.stdout, /^job +sim, image 2$/m);
 });
 
 Deno.test("ckpt works through a symlink, from any directory, for anyone", async () => {

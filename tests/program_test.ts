@@ -21,6 +21,17 @@ Deno.test("findProgram() looks along PATH, and takes a name with a slash from th
     Deno.errors.NotFound,
     "no such program on PATH",
   );
+  await Deno.writeTextFile(dir.join("here"), "#!/bin/sh\n", { mode: 0o755 });
+  for (
+    const [name, words] of [
+      ["here", "no such program on PATH (./here is the one here)"],
+      ["", 'Cannot run "": there is no such program on PATH'],
+      ["./nothing", "Cannot run ./nothing: there is no such program"],
+      ["./a", "Cannot run ./a: it is a directory"],
+    ] as const
+  ) {
+    await assertRejects(() => findProgram(name, options), Error, words);
+  }
 });
 
 Deno.test("checkProgram() refuses a static program by name, and a script that such a one would run", async () => {

@@ -94,8 +94,10 @@ static void check_grown(const struct checking *checking, const struct ckpt_file 
   unsigned long long size = (unsigned long long)st->st_size, before = file->size;
   uint32_t index = (uint32_t)(file - checking->image->files);
   if (size < before)
-    say_problem("%s has %llu bytes and had %llu: it must not be shorter than when it was saved", path, size,
-                before);
+    say_problem(
+        "%s has %llu bytes and had %llu: it must not be shorter than when it was saved (what an earlier "
+        "restart has cut off is beside its image); an image made with --with-files carries its own",
+        path, size, before);
   else if (size == before || !is_open_for_writing(checking->image, index))
     return;
   else if (checking->mode == FILES_STRICT)

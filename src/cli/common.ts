@@ -45,15 +45,18 @@ export function readDuration(args: Arguments, name: string): number | undefined 
   }
 }
 
-/** The path that IMAGE|NAME means: of something that exists, of a job by that name, or of its image NAME@NUMBER. */
+/** The path that IMAGE|NAME means: of a job by that name, of its image NAME@NUMBER, or of something that exists. */
 export async function findImage(what: string, dir: string | undefined): Promise<string> {
   const directory = dir ?? defaultDirectory();
-  for (const path of [what, join(directory, what)]) {
+  // A program often has its job's name, and lies here.
+  const places = (name: string) =>
+    /^[^./][^/]*$/.test(name) ? [join(directory, name), name] : [name];
+  for (const path of places(what)) {
     if (await exists(path)) return path;
   }
   const [, name, number] = what.match(/^(.+)@(\d+)$/) ?? [];
-  for (const job of name ? [name, join(directory, name)] : []) {
-    if (await exists(job)) return await findNumbered(job, Number(number));
+  for (const job of name ? places(name) : []) {
+    if (await isDirectory(job)) return await findNumbered(job, Number(number));
   }
   throw new ImageError(
     `Cannot find ${what}: there is no such image, and no job of that name in ${directory}`,
@@ -71,6 +74,10 @@ async function findNumbered(job: string, number: number): Promise<string> {
 
 function exists(path: string): Promise<boolean> {
   return Deno.stat(path).then(() => true, () => false);
+}
+
+function isDirectory(path: string): Promise<boolean> {
+  return Deno.stat(path).then((info) => info.isDirectory, () => false);
 }
 
 /** The process that PID|NAME means: of a job by that name, or of that id; what for, in one word. */

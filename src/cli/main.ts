@@ -53,17 +53,19 @@ export async function main(args: string[]): Promise<number> {
     }
     const command = Object.hasOwn(COMMANDS, name) ? COMMANDS[name] : undefined;
     if (!command) throw new UsageError(`There is no command ${name}`);
-    if (wantsHelp(rest)) return helpCommand([name]);
+    if (wantsHelp(name, rest)) return helpCommand([name]);
     return await command(rest);
   } catch (error) {
     return report(error, name);
   }
 }
 
-function wantsHelp(args: string[]): boolean {
-  // What stands behind a program's name is the program's.
-  const first = args[0];
-  return first === "--help" || first === "-h";
+function wantsHelp(command: string, args: string[]): boolean {
+  // What stands behind a program's name, or --, is the program's.
+  const end = command === "run" ? 1 : args.indexOf("--");
+  return args.slice(0, end < 0 ? undefined : end).some((word) =>
+    word === "--help" || word === "-h"
+  );
 }
 
 function report(error: unknown, command: string): number {
