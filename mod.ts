@@ -37,6 +37,8 @@ export type { KeepOptions } from "./src/keeper.ts";
 export { launch, type LaunchOptions, type Stream } from "./src/launch.ts";
 export type {
   Descriptor,
+  DescriptorElsewhere,
+  FileLock,
   ImageFile,
   IpcObject,
   MemoryGroup,

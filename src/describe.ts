@@ -1,6 +1,7 @@
 import type { Core } from "./core.ts";
 import { PT_LOAD } from "./elf.ts";
 import { describeDescriptors } from "./describe_descriptors.ts";
+import type { JobDescriptors } from "./descriptor_notes.ts";
 import { describeIpc } from "./describe_ipc.ts";
 import { FILE, FileFlag, NoteType } from "./format.ts";
 import { REGION, RegionFlag, RegionKind, THREAD } from "./format.ts";
@@ -12,7 +13,7 @@ import { signalName } from "./signals.ts";
 import type { ImageFile, ProcessImage, Region, Thread } from "./process_image.ts";
 
 /** A core file's notes in the words of the module. Throws a RangeError for an index that leads nowhere. */
-export function describeProcess(core: Core): ProcessImage {
+export function describeProcess(core: Core, job: JobDescriptors): ProcessImage {
   const { process } = core;
   const files = core.notes.array(NoteType.FILES, FILE).map((file): ImageFile => ({
     path: file.path,
@@ -46,7 +47,7 @@ export function describeProcess(core: Core): ProcessImage {
     size: core.dataSize,
     regions,
     memory: groupMemory(regions, threads),
-    descriptors: describeDescriptors(core),
+    descriptors: describeDescriptors(process.pid, job),
     ipc: describeIpc(core),
     threads,
     files,
@@ -67,6 +68,7 @@ function describeRegions(core: Core, files: ImageFile[]): Region[] {
         .filter(([, bit]) => region.flags & bit)
         .map(([name]) => name.toLowerCase()),
       path: region.file ? files[region.file - 1]!.path : "",
+      carried: region.file !== 0 && files[region.file - 1]!.carried !== "",
       offset: region.offset,
       stored: 0,
       inherited: 0,

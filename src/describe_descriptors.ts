@@ -1,196 +1,96 @@
-import type { Core } from "./core.ts";
-import { descriptorWords } from "./descriptor_words.ts";
-import {
-  DESCRIPTION,
-  DescriptionKind,
-  DESCRIPTOR,
-  FILE,
-  INOTIFY,
-  LOCK,
-  NoteType,
-  PACKET,
-} from "./format.ts";
-import { PTY, SOCKET, SocketFlag, TIMERFD, WAITING, WaitingKind, WATCH } from "./format.ts";
+import type { DescriptorNotes, Holder, JobDescriptors } from "./descriptor_notes.ts";
+import { DescriptionKind, FileFlag } from "./format.ts";
 import { nameOf } from "./kind_name.ts";
-import type { Descriptor } from "./process_image.ts";
-import { addressWords } from "./socket_address.ts";
+import { descriptorWords } from "./descriptor_words.ts";
+import { netlinkDetails, pipeDetails, socketDetails } from "./describe_ends.ts";
+import type { Descriptor, FileLock } from "./process_image.ts";
 
 const FD_CLOEXEC = 1;
 const O_ACCMODE = 3;
 const O_APPEND = 0o2000;
+const O_NONBLOCK = 0o4000;
 const O_PATH = 0o10000000;
 const S_IFMT = 0o170000;
 const S_IFDIR = 0o040000;
 const ABSOLUTE = 1;
 const CLOCK_REALTIME = 0;
-const TRANSPORTS: Record<number, string> = { 1: "stream", 2: "datagram", 5: "packet" };
-const AF_UNIX = 1;
-const PIPE_PACKETS = 1n << 32n;
-
-type Description = ReturnType<typeof DESCRIPTION.decode>;
-type Socket = ReturnType<typeof SOCKET.decode>;
-
-/** What the notes of one process say about its descriptors; all that is looked for is found by a key. */
-class DescriptorNotes {
-  readonly descriptors;
-  readonly descriptions;
-  readonly files;
-  readonly sockets;
-  readonly timerfds;
-  readonly ptys;
-  /** By set. */
-  readonly watches;
-  /** By instance. */
-  readonly inotify;
-  /** Descriptions with a lock. */
-  readonly locked: ReadonlySet<number>;
-  /** Descriptors by what `endOf` says of them: the ends of pipes, and sockets. */
-  readonly ends: ReadonlyMap<string, { fd: number; description: Description }[]>;
-  readonly #blob: Uint8Array;
-
-  constructor({ notes }: Core) {
-    this.descriptors = notes.array(NoteType.DESCRIPTORS, DESCRIPTOR);
-    this.descriptions = notes.array(NoteType.DESCRIPTIONS, DESCRIPTION);
-    this.files = notes.array(NoteType.FILES, FILE);
-    this.sockets = notes.array(NoteType.SOCKETS, SOCKET);
-    this.timerfds = notes.array(NoteType.TIMERFDS, TIMERFD);
-    this.ptys = notes.array(NoteType.PTYS, PTY);
-    this.watches = Map.groupBy(notes.array(NoteType.WATCHES, WATCH), ({ set }) => set);
-    this.inotify = Map.groupBy(
-      notes.array(NoteType.INOTIFY, INOTIFY),
-      ({ instance }) => instance,
-    );
-    this.locked = new Set(notes.array(NoteType.LOCKS, LOCK).map(({ description }) => description));
-    const all = this.descriptors.flatMap(({ fd, description: index }) => {
-      const description = this.descriptions[index];
-      return description ? [{ fd, description }] : [];
-    });
-    this.ends = Map.groupBy(all, ({ description }) => this.#endOf(description));
-    this.#blob = notes.bytes(NoteType.BLOB);
-  }
-
-  #endOf({ kind, a }: Description): string {
-    const { PIPE, SOCKET, UNIX_SOCKET } = DescriptionKind;
-    if (kind === PIPE) return `pipe ${a}`;
-    return kind === SOCKET || kind === UNIX_SOCKET
-      ? `socket ${this.sockets[Number(a)]?.inode}`
-      : "";
-  }
-
-  /** The bytes that wait in a pseudoterminal, both ways; nothing where another process has saved them. */
-  typed({ data, data_size }: Description): { waiting: number; typed: number } {
-    const sum = { waiting: 0, typed: 0 };
-    const all = this.#blob.subarray(Number(data), Number(data + data_size));
-    for (let at = 0; at + WAITING.size <= all.length;) {
-      const { kind, size } = WAITING.decode(all.subarray(at));
-      sum[kind === WaitingKind.OUTPUT ? "waiting" : "typed"] += size;
-      at += WAITING.size + size;
-    }
-    return sum;
-  }
-
-  /** The bytes of all packets that wait. */
-  waiting({ data, data_size }: Description): number {
-    let bytes = 0;
-    const all = this.#blob.subarray(Number(data), Number(data + data_size));
-    for (let at = 0; at + PACKET.size <= all.length;) {
-      const packet = PACKET.decode(all.subarray(at));
-      bytes += packet.size;
-      at += PACKET.size + 4 * packet.rights + packet.address_size + packet.size;
-    }
-    return bytes;
-  }
-}
+const SEALS = ["sealing", "shrinking", "growing", "writing", "later writing", "execution"] as const;
+const LOCKS: Record<number, FileLock["kind"]> = { 1: "posix", 2: "flock", 3: "ofd" };
 
 /** The minor number of a terminal's device, which for slaves of pseudoterminals is theirs up to 255. */
 function minorOf(device: number): number {
   return (device & 0xff) | (device >>> 12 & 0xfff00);
 }
 
-type Details = (
-  notes: DescriptorNotes,
-  description: Description,
-  index: number,
-) => Partial<Descriptor> | undefined;
+type Details = (job: JobDescriptors, of: Holder) => Partial<Descriptor>;
 
 /** What is known of a kind beyond what all have. */
 const DETAILS: Partial<Record<Descriptor["kind"], Details>> = {
-  file: ({ files }, { file }) => {
-    const found = files[file - 1];
-    return found && { size: Number(found.size), directory: (found.mode & S_IFMT) === S_IFDIR };
-  },
-  pipe: (notes, { a, flags }) => {
-    const all = notes.ends.get(`pipe ${a}`) ?? [];
-    const contents = new Set(all.map(({ description }) => description));
-    const waitingIn = (pipe: Description) =>
-      pipe.b & PIPE_PACKETS ? notes.waiting(pipe) : Number(pipe.data_size);
+  file: fileDetails,
+  pipe: pipeDetails,
+  inotify: (job, of) => {
+    const { notes, index } = job.holders(of).find(({ notes, index }) => notes.inotify.has(index)) ??
+      of;
+    const all = notes.inotify.get(index) ?? [];
     return {
-      peers: all.filter(({ description }) => isOtherEnd(description.flags, flags)).map(({ fd }) =>
-        fd
-      ),
-      waiting: [...contents].reduce((sum, pipe) => sum + waitingIn(pipe), 0),
+      watches: all.map(({ number }) => number),
+      paths: all.map(({ file }) => notes.files[file - 1]?.path ?? ""),
     };
   },
-  inotify: ({ inotify }, _, index) => ({
-    watches: (inotify.get(index) ?? []).map(({ number }) => number),
-  }),
-  "pty master": (notes, description) => ({
-    pty: notes.ptys[Number(description.a)]?.number,
-    ...notes.typed(description),
-  }),
-  "pty slave": (_, { a }) => ({ pty: a === 0n ? undefined : minorOf(Number(a)) }),
-  queue: (_, { pos }) => ({ waiting: Number(pos) }),
-  pidfd: (_, { a }) => ({ count: Number(a) }),
-  eventfd: (_, { a }) => ({ count: Number(a) }),
-  epoll: ({ watches }, _, index) => ({ watches: (watches.get(index) ?? []).map(({ fd }) => fd) }),
-  timerfd: ({ timerfds }, { a }) => {
-    const timer = timerfds[Number(a)];
-    if (!timer) return {};
-    const { clock, flags, ticks, value_ns, interval_ns } = timer;
-    return {
-      count: Number(ticks),
-      timer: value_ns === 0n ? undefined : {
-        next: Number(value_ns) / 1e6,
-        absolute: clock === CLOCK_REALTIME && (flags & ABSOLUTE) !== 0,
-        interval: Number(interval_ns) / 1e6,
-      },
-    };
+  "pty master": masterDetails,
+  "pty slave": (_, { description: { a } }) => ({ pty: a === 0n ? undefined : minorOf(Number(a)) }),
+  queue: (_, { description: { pos, a } }) => ({ waiting: Number(pos), room: Number(a) }),
+  pidfd: (_, { description: { a } }) => ({ count: Number(a) }),
+  eventfd: (_, { description: { a, b } }) => ({ count: Number(a), semaphore: b === 1n }),
+  epoll: (job, of) => {
+    const { notes, index } = job.holders(of).find(({ notes, index }) => notes.watches.has(index)) ??
+      of;
+    return { watches: (notes.watches.get(index) ?? []).map(({ fd }) => fd) };
   },
-  signalfd: (_, { a }) => ({
+  timerfd: timerDetails,
+  signalfd: (_, { description: { a } }) => ({
     signals: Array.from({ length: 64 }, (_, i) => i + 1).filter((n) => a >> BigInt(n - 1) & 1n),
   }),
   "unix socket": socketDetails,
   socket: socketDetails,
+  netlink: netlinkDetails,
 };
 
-function isOtherEnd(flags: number, own: number): boolean {
-  return (own & O_ACCMODE) === 2 || (flags & O_ACCMODE) !== (own & O_ACCMODE);
-}
-
-function socketDetails(notes: DescriptorNotes, description: Description): Partial<Descriptor> {
-  const socket = notes.sockets[Number(description.a)];
-  if (!socket) return {};
-  const { flags, peer } = socket;
-  const listening = (flags & SocketFlag.LISTENS) !== 0;
+function fileDetails(...[, { notes, description }]: Parameters<Details>): Partial<Descriptor> {
+  const file = notes.files[description.file - 1];
+  if (!file) return {};
   return {
-    protocol: protocolOf(socket),
-    state: listening
-      ? "listening"
-      : flags & SocketFlag.CONNECTED
-      ? "connected"
-      : flags & SocketFlag.BOUND
-      ? "bound"
-      : "new",
-    address: addressWords(socket.address.subarray(0, socket.address_size)),
-    peerAddress: addressWords(socket.peer_address.subarray(0, socket.peer_address_size)),
-    peers: peer === 0n ? [] : (notes.ends.get(`socket ${peer}`) ?? []).map(({ fd }) => fd),
-    waiting: listening ? socket.waiting : notes.waiting(description),
+    size: file.flags & FileFlag.LIVE ? undefined : Number(file.size),
+    directory: (file.mode & S_IFMT) === S_IFDIR,
+    deleted: (file.flags & FileFlag.DELETED) !== 0,
+    carried: (file.flags & (FileFlag.CARRIED | FileFlag.MEMORY)) !== 0,
+    seals: SEALS.filter((_, i) => file.seals >> i & 1),
   };
 }
 
-function protocolOf({ domain, type }: Socket): string {
-  if (domain === AF_UNIX) return `unix ${TRANSPORTS[type] ?? "socket"}`;
-  return type === 1 ? "TCP" : "UDP";
+/** What waits in it is in the core of one of the processes that have it. */
+function masterDetails(job: JobDescriptors, of: Holder): Partial<Descriptor> {
+  for (const holder of job.holders(of)) {
+    const pty = holder.notes.ptys[Number(holder.description.a)];
+    if (!pty) continue;
+    const { number, rows, columns } = pty;
+    return { pty: number, rows, columns, ...holder.notes.typed(holder.description) };
+  }
+  return { waiting: 0, typed: 0 };
+}
+
+function timerDetails(...[, { notes, description }]: Parameters<Details>): Partial<Descriptor> {
+  const timer = notes.timerfds[Number(description.a)];
+  if (!timer) return {};
+  const { clock, flags, ticks, value_ns, interval_ns } = timer;
+  return {
+    count: Number(ticks),
+    timer: value_ns === 0n ? undefined : {
+      next: Number(value_ns) / 1e6,
+      absolute: clock === CLOCK_REALTIME && (flags & ABSOLUTE) !== 0,
+      interval: Number(interval_ns) / 1e6,
+    },
+  };
 }
 
 function accessOf(flags: number): Descriptor["access"] {
@@ -198,14 +98,24 @@ function accessOf(flags: number): Descriptor["access"] {
   return (["read", "write", "read and write", "path"] as const)[flags & O_ACCMODE]!;
 }
 
-/** The descriptors of a process. Throws a RangeError for an index that leads nowhere. */
-export function describeDescriptors(core: Core): Descriptor[] {
-  const notes = new DescriptorNotes(core);
+function locksOf(notes: DescriptorNotes, index: number): FileLock[] {
+  return (notes.locks.get(index) ?? []).map(({ kind, exclusive, start, length }) => ({
+    kind: LOCKS[kind] ?? "unknown",
+    exclusive: exclusive === 1,
+    start: Number(start),
+    length: Number(length),
+  }));
+}
+
+/** The descriptors of a process of a job. Throws a RangeError for an index that leads nowhere. */
+export function describeDescriptors(pid: number, job: JobDescriptors): Descriptor[] {
+  const notes = job.notes.get(pid)!;
   const first = new Map<number, number>();
   return notes.descriptors.map(({ fd, flags, description: index }): Descriptor => {
     const description = notes.descriptions[index];
     if (!description) throw new RangeError(`its descriptor ${fd} is damaged`);
     const kind = nameOf(DescriptionKind, description.kind) as Descriptor["kind"];
+    const locks = locksOf(notes, index);
     const descriptor: Descriptor = {
       fd,
       kind,
@@ -214,13 +124,16 @@ export function describeDescriptors(core: Core): Descriptor[] {
       flags: description.flags,
       access: accessOf(description.flags),
       append: (description.flags & O_APPEND) !== 0,
+      nonBlocking: (description.flags & O_NONBLOCK) !== 0,
       closeOnExec: (flags & FD_CLOEXEC) !== 0,
       position: Number(description.pos),
-      locked: notes.locked.has(index),
+      locked: locks.length > 0,
+      locks,
       description: index,
-      ...DETAILS[kind]?.(notes, description, index),
+      sharedBy: job.sharing(description),
+      ...DETAILS[kind]?.(job, { notes, fd, description, index }),
     };
-    descriptor.words = descriptorWords(descriptor, first.get(index));
+    descriptor.words = descriptorWords(descriptor, { pid, twin: first.get(index) });
     if (!first.has(index)) first.set(index, fd);
     return descriptor;
   });

@@ -2,6 +2,7 @@ import { basename, dirname, join, resolve } from "@std/path";
 import { carriedProblems, carriedSize } from "./carried.ts";
 import { asImageError, Core } from "./core.ts";
 import { describeProcess } from "./describe.ts";
+import { JobDescriptors } from "./descriptor_notes.ts";
 import { ImageError } from "./errors.ts";
 import { inheritedProblems } from "./inherited.ts";
 import { imageNames, syncLatest } from "./job_directory.ts";
@@ -75,7 +76,8 @@ export class Image {
     this.host = image.host;
     this.bootId = hex(image.boot_id).replace(/^(.{8})(.{4})(.{4})(.{4})(.{12})$/, "$1-$2-$3-$4-$5");
     this.startTime = process.starttime;
-    this.processes = cores.map(describeProcess);
+    const descriptors = new JobDescriptors(cores);
+    this.processes = cores.map((core) => describeProcess(core, descriptors));
     this.made = made;
     this.#cores = cores;
   }

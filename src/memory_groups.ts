@@ -25,7 +25,8 @@ export function groupMemory(regions: readonly Region[], threads: readonly Thread
     const [kind] = KINDS.find(([, holds]) => holds(region, threads))!;
     const key = `${kind} ${region.path}`;
     const none = { regions: 0, size: 0, stored: 0, inherited: 0 };
-    const group = groups.get(key) ?? { kind, path: region.path, ...none };
+    const group = groups.get(key) ??
+      { kind, path: region.path, carried: region.carried, ...none };
     group.regions++;
     group.size += Number(region.end - region.start);
     group.stored += region.stored;

@@ -12,6 +12,8 @@ export interface Region {
   flags: string[];
   /** The file behind it, or "". */
   path: string;
+  /** Whether the image carries that file's contents beside its cores. */
+  carried: boolean;
   /** Where in that file it begins, in bytes. */
   offset: bigint;
   /** Bytes of it that the process's core holds; the rest is inherited, or zeros, or the file's. */
@@ -36,6 +38,8 @@ export interface MemoryGroup {
     | "other";
   /** The file behind them, or "". */
   path: string;
+  /** Whether the image carries that file's contents beside its cores. */
+  carried: boolean;
   /** How many there are. */
   regions: number;
   /** Bytes of address space. */
@@ -44,6 +48,26 @@ export interface MemoryGroup {
   stored: number;
   /** Bytes that the core of its parent holds. */
   inherited: number;
+}
+
+/** A lock on a file. */
+export interface FileLock {
+  /** By which call: flock(2), or fcntl(2) for the process (`posix`) or the open file (`ofd`). */
+  kind: "flock" | "posix" | "ofd" | "unknown";
+  /** Whether nobody else may have one. */
+  exclusive: boolean;
+  /** The first byte. */
+  start: number;
+  /** Bytes, 0 for all up to the end, wherever that is. */
+  length: number;
+}
+
+/** A descriptor of another process of the image. */
+export interface DescriptorElsewhere {
+  /** The process. */
+  pid: number;
+  /** The descriptor's number there. */
+  fd: number;
 }
 
 /** An open descriptor. */
@@ -78,8 +102,12 @@ export interface Descriptor {
   access: "read" | "write" | "read and write" | "path";
   /** Whether every write goes to the end. */
   append: boolean;
+  /** Whether calls that would have to wait fail instead. */
+  nonBlocking: boolean;
   /** Whether the program holds a lock on the file. */
   locked: boolean;
+  /** Those locks. */
+  locks: FileLock[];
   /** O_* flags of open(2). */
   flags: number;
   /** Whether exec closes it. */
@@ -88,20 +116,45 @@ export interface Descriptor {
   position: number;
   /** Which open file description it belongs to: descriptors that dup made have the same one. */
   description: number;
-  /** Of a file: its size in bytes. */
+  /** The processes of the image that share this open file, its own among them, since a fork or by sending it;
+   * undefined when it has it for itself. */
+  sharedBy?: number[];
+  /** Of a file: its size in bytes; undefined where that says nothing, in /proc. */
   size?: number;
   /** Of a file: whether it is a directory. */
   directory?: boolean;
-  /** Of a pipe or socket: the descriptors at its other end. */
+  /** Of a file: whether it had no name any more. */
+  deleted?: boolean;
+  /** Of a file: whether its contents are in the image. */
+  carried?: boolean;
+  /** Of a memfd: what is sealed. */
+  seals?: string[];
+  /** Of a pipe or socket: the descriptors at its other end in the same process. */
   peers?: number[];
+  /** Where there are none: those at its other end in other processes. */
+  peersElsewhere?: DescriptorElsewhere[];
+  /** Of a unix socket: how many descriptors come with what waits. */
+  inFlight?: number;
+  /** Of a socket that listens: how many may wait. */
+  backlog?: number;
+  /** Of a connection: whether it comes back reset, its other end being outside of the image, or having reset it. */
+  reset?: boolean;
+  /** Of a connection: which ways are shut. */
+  shut?: "reading" | "writing" | "both";
   /** Of a pipe or socket: bytes that wait to be read; of one that listens: connections that nobody has accepted;
    * of a message queue: messages; of a pseudoterminal's master: bytes of output that it has not read. */
   waiting?: number;
   /** Of a pseudoterminal's master: bytes of input that the other side has not read. */
   typed?: number;
+  /** Of a pseudoterminal's master: its size in lines. */
+  rows?: number;
+  /** And in columns. */
+  columns?: number;
   /** Of a pseudoterminal: the number in the name of the slave, /dev/pts/N; none: hung up, its master is gone. */
   pty?: number;
-  /** Of a socket: `TCP`, `UDP`, `unix stream`, ... */
+  /** Of a message queue: how many messages it has room for. */
+  room?: number;
+  /** Of a socket: `TCP`, `UDP`, `unix stream`, `netlink for routes`, ... */
   protocol?: string;
   /** Of a socket. */
   state?: "listening" | "connected" | "bound" | "new";
@@ -112,6 +165,10 @@ export interface Descriptor {
   /** Of an eventfd: its count; of a timerfd: expirations that nobody has read; of a pidfd: 1 when its
    * process has ended. */
   count?: number;
+  /** Of an eventfd: whether a read takes one from it. */
+  semaphore?: boolean;
+  /** Of an inotify instance: the paths that it watches, in the order of its watches. */
+  paths?: string[];
   /** Of an epoll set: the descriptors that it watches; of an inotify instance: the numbers of its watches. */
   watches?: number[];
   /** Of a signalfd: the numbers of its signals. */

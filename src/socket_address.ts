@@ -31,9 +31,12 @@ function unixName(name: Uint8Array): string | undefined {
   return text(name);
 }
 
-/** The longest run of zeros, the first of several, is left out. */
+/** An IPv4 address in IPv6 keeps its dots; else the longest run of zeros, the first of several, is left out. */
 function inet6(data: DataView): string {
   const groups = Array.from({ length: 8 }, (_, i) => data.getUint16(8 + 2 * i));
+  if (groups[5] === 0xffff && groups.slice(0, 5).every((group) => group === 0)) {
+    return `::ffff:${[20, 21, 22, 23].map((at) => data.getUint8(at)).join(".")}`;
+  }
   const words = (from: number, to = 8) =>
     groups.slice(from, to).map((group) => group.toString(16)).join(":");
   let zeros = { start: 0, length: 1 };

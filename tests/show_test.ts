@@ -13,7 +13,10 @@ function ckpt(...args: string[]) {
 
 /** An image of a program with its working directory in `dir`. */
 async function imageOf(dir: TempDir, program: string, ...args: string[]): Promise<string> {
-  await using target = Target.launch([built(`tests/${program}`), ...args], {
+  // Without what the tests have been started with, so that numbers are the same everywhere.
+  const script = 'for fd in {3..255}; do eval "exec $fd>&-"; done; exec "$@"';
+  const command = ["bash", "-c", script, "bash", built(`tests/${program}`), ...args];
+  await using target = Target.launch(command, {
     dir: dir.join("ckpt"),
     cwd: dir.path,
   });
@@ -89,6 +92,90 @@ Deno.test("ckpt show --memory says what memory is for, and how much the image ho
   assertEquals(found.length, memory.length);
 });
 
+/** The lines of `ckpt show`, ids and the directory left out. */
+async function lines(dir: TempDir, part: string, program: string, ...args: string[]) {
+  const image = await imageOf(dir, program, ...args);
+  const { stdout } = await ckpt(part, image);
+  const { processes } = await Image.open(image);
+  let text = stdout.replaceAll(dir.path, "DIR").replace(/-[A-Za-z0-9]{6}\b/g, "-NAME")
+    .replace(/:\d{4,5}\b/g, ":PORT");
+  processes.forEach(({ pid }, i) =>
+    text = text.replaceAll(new RegExp(`\\b${pid}\\b`, "g"), `P${i}`)
+  );
+  return text.trimEnd().split("\n");
+}
+
+/** By program, and what it is given, what is to be among what is shown. */
+const SHOWN: [part: string, program: string, args: string[], lines: string[]][] = [
+  ["--fds", "fd_locks", ["DIR/d"], [
+    "3: DIR/d.posix, read and written at 0 of 0, bytes 10 to 29 locked",
+    "4: DIR/d.flock, read and written at 0 of 0, locked",
+    "5: DIR/d.shared, read and written at 0 of 0, locked for sharing",
+    "6: DIR/d.ofd, read and written at 0 of 0, bytes 10 to 29 locked",
+  ]],
+  ["--fds", "fd_memfd", [], [
+    '3: memfd "some memory", read and written at 8 of 1048576, sealed against shrinking and growing, contents in the image',
+    "4: /etc, as a path only",
+    "5: the program's own process",
+  ]],
+  ["--fds", "fd_flags", ["DIR/d"], [
+    "3: DIR/d/direct, read and written at 4096 of 4096, direct, synchronous",
+    "6: a process that has ended",
+  ]],
+  ["--fds", "fd_async", [], [
+    "3: pipe from 4, 5 bytes waiting, signals when it is ready",
+    "50: the same as 3",
+  ]],
+  ["--fds", "fd_in_flight", [], [
+    "4: unix stream to 3, 100009 bytes waiting, 3 descriptors in flight",
+  ]],
+  ["--fds", "fd_proc", [], ["5: /proc/P0/status, read at 6", "8: /proc/P0, as a path only"]],
+  ["--fds", "fd_netlink", [], ["3: netlink socket for routes"]],
+  ["--fds", "fd_eventfd", [], ["3: eventfd at 12", "4: eventfd at 3, a semaphore"]],
+  ["--fds", "fd_mqueue", [], ["3: message queue /ckpt-test-P0, 0 messages waiting, room for 3"]],
+  ["--fds", "fd_socketpair", [], [
+    "9: unix stream to 10, shut for writing",
+    "10: unix stream to 9, shut for reading, 10 bytes waiting",
+    "13: unix stream, its other end is closed, 4 bytes waiting",
+    "15: unix stream, comes back reset",
+  ]],
+  ["--fds", "fd_tcp", [], [
+    "9: TCP [::ffff:127.0.0.1]:PORT to [::ffff:127.0.0.1]:PORT, 5 bytes waiting",
+  ]],
+  ["--fds", "tree_shared", [], [
+    "3: DIR/shared-NAME, read and written at 5 of 5, locked, shared with process P1",
+    "7: pipe to 6 of process P1",
+    "11: epoll set of 8, shared with process P1",
+    "11: epoll set of 8, shared with process P0",
+    "6: pipe from 7 of process P0",
+    "10: unix packet to 9 of process P0, 4 bytes waiting",
+  ]],
+  ["--fds", "tree_pipe", [], [
+    "4: pipe to 3 of process P1, 3 of process P2, 3 of process P3 and 3 more, 6 bytes waiting, shared with 6 other processes",
+  ]],
+  ["--fds", "tree_unix", [], [
+    "6: unix stream listener to 3 of process P1, 15 bytes waiting, 1 descriptor in flight",
+  ]],
+];
+
+for (const [part, program, args, wanted] of SHOWN) {
+  Deno.test(`ckpt show ${part} has the words for ${program}`, async () => {
+    await using dir = await TempDir.make();
+    const own = args.map((word) => word.replace("DIR", dir.path));
+    const shown = await lines(dir, part, program, ...own);
+    for (const line of wanted) assert(shown.includes(line), `${line}\n${shown.join("\n")}`);
+  });
+}
+
+Deno.test("ckpt show --memory names memory that is no file's", async () => {
+  await using dir = await TempDir.make();
+  const shown = (await lines(dir, "--memory", "tree_shm")).join("\n");
+  assertMatch(shown, /^shared +1 +2 MiB +2 MiB +System V segment$/m);
+  assertMatch(shown, /^shared +1 +2 MiB +2 MiB +memfd "mapped"$/m);
+  assertMatch(shown, /^shared +1 +2 MiB +2 MiB$/m);
+  assertMatch(shown, /^shared file +1 +2 MiB +0 B and its file +\/dev\/shm\/ckpt-test-P0$/m);
+});
+
 Deno.test("ckpt show takes one part at a time", async () => {
   const { code, stderr } = await ckpt("--fds", "--memory", "x");
   assertEquals([code, stderr.split("\n")[0]], [2, "error: --fds and --memory do not go together"]);
@@ -103,12 +190,33 @@ Deno.test("descriptorWords() has words for a kind that it does not know, and for
     flags: 0,
     access: "read",
     append: false,
+    nonBlocking: false,
+    locks: [],
     locked: false,
     closeOnExec: false,
     position: 0,
     description: 0,
   };
   assertEquals(descriptorWords(some), "unknown anon_inode:[new]?[2J?");
+  const watches = [9, 3, 5, 4, 12, 13];
+  assertEquals(
+    descriptorWords({ ...some, kind: "epoll", watches }),
+    "epoll set of 3 to 5, 9, 12, 13",
+  );
+  const inotify = { ...some, kind: "inotify" as const };
+  assertEquals(
+    descriptorWords({ ...inotify, paths: ["/a", "/b"] }),
+    "inotify instance for /a and /b",
+  );
+  assertEquals(
+    descriptorWords({ ...inotify, paths: ["/a", "/b", "/c", "/d", "/e"] }),
+    "inotify instance for /a, /b, /c and 2 more",
+  );
+  const sharedBy = [7, 8, 9];
+  assertEquals(
+    descriptorWords({ ...some, name: "x", sharedBy }, { pid: 8 }),
+    "unknown x, shared with processes 7 and 9",
+  );
   assertEquals(descriptorWords({ ...some, kind: "pipe" }), "pipe whose other end is closed");
 });
 
@@ -125,6 +233,7 @@ Deno.test("addressWords() writes addresses as people do", () => {
   assertEquals(inet6(0xfe80, 0, 0, 0, 1, 0, 0, 0x10), "[fe80::1:0:0:10]:80");
   assertEquals(inet6(1, 0, 3, 4, 5, 6, 7, 8), "[1:0:3:4:5:6:7:8]:80");
   assertEquals(inet6(1, 2, 3, 4, 5, 6, 0, 0), "[1:2:3:4:5:6::]:80");
+  assertEquals(inet6(0, 0, 0, 0, 0, 0xffff, 0x7f00, 1), "[::ffff:127.0.0.1]:80");
   const unix = (name: string) =>
     addressWords(new Uint8Array([1, 0, ...new TextEncoder().encode(name)]));
   assertEquals([unix(""), unix("/run/x\0\0"), unix("/run/x"), unix("\0abc")], [
@@ -148,6 +257,7 @@ Deno.test("groupMemory() takes regions of one kind together, the largest first",
     flags: [],
     path: "",
     offset: 0n,
+    carried: false,
     stored: 0,
     inherited: 0,
     ...of,

@@ -77,7 +77,7 @@ function showMemory({ processes }: Image, json: boolean): void {
     table([
       ["MEMORY", "REGIONS", "SIZE", "IN THE IMAGE", "FILE"],
       ...memory.map(groupRow),
-      groupRow({ kind: "total", path: "", ...totals(memory) }),
+      groupRow({ kind: "total", path: "", carried: false, ...totals(memory) }),
     ]));
 }
 
@@ -96,7 +96,7 @@ function descriptorLines({ descriptors }: ProcessImage): string {
   return descriptors.map(({ fd, words }) => `${fd}: ${words}`).join("\n");
 }
 
-function totals(memory: readonly MemoryGroup[]): Omit<MemoryGroup, "kind" | "path"> {
+function totals(memory: readonly MemoryGroup[]): Omit<MemoryGroup, "kind" | "path" | "carried"> {
   const total = (count: (group: MemoryGroup) => number) =>
     memory.reduce((sum, group) => sum + count(group), 0);
   return {
@@ -108,8 +108,19 @@ function totals(memory: readonly MemoryGroup[]): Omit<MemoryGroup, "kind" | "pat
 }
 
 function groupRow(group: Omit<MemoryGroup, "kind"> & { kind: string }): string[] {
-  const { kind, path, regions, size } = group;
-  return [kind, String(regions), bytes(size), held(group), path];
+  const { kind, path, carried, regions, size } = group;
+  const whole = carried ? "and its file" : "";
+  return [kind, String(regions), bytes(size), `${held(group)} ${whole}`.trim(), memoryName(path)];
+}
+
+/** What the kernel calls memory that is no file's, as people do. */
+function memoryName(path: string): string {
+  const name = path.replace(/ \(deleted\)$/, "");
+  const key = name.match(/^\/SYSV([0-9a-f]{8})$/)?.[1];
+  if (key) return `System V segment${/^0+$/.test(key) ? "" : ` (key 0x${key})`}`;
+  if (name === path) return path;
+  if (name.startsWith("/memfd:")) return `memfd "${name.slice("/memfd:".length)}"`;
+  return name === "/dev/zero" ? "" : `${name}, removed`;
 }
 
 /** How much of some memory the image holds, in the core of the process and in that of its parent. */
