@@ -171,7 +171,8 @@ async function runServer(
       const image = await saveAndKill({ job, clients, inPlace: server.inPlace ?? false, random });
       const { length } = image.processes, least = server.processes ?? 1;
       if (length < least) throw new Error(`its image has ${length} processes instead of ${least}`);
-      job = await restart(image, streams);
+      // Its workers may be another user's.
+      job = await restart(image, { ...streams, anyOwner: true });
       await untilEnd(server.after?.({ job, cwd, port }, said) ?? Promise.resolve());
       clients.up();
     }

@@ -11,8 +11,6 @@
 #include "core/text.h"
 #include "job.h"
 
-#define FILES "files"
-
 /* A descriptor of our own on the same file: looking for holes moves the offset, and the program's may not be
  * open for reading. */
 static long open_again(int fd) {
@@ -92,7 +90,8 @@ static long carry(struct checkpoint *c, int dir, struct ckpt_file *file, long fr
     sys(SYS_(close), to);
   sys(SYS_(close), from);
   if (result < 0)
-    return fail(c, result, "%s/%s/" FILES "/%s: %s", c->job_dir, c->temp_name, name, text_errno(result));
+    return fail(c, result, "%s/%s/" CARRIED_DIR "/%s: %s", c->job_dir, c->temp_name, name,
+                text_errno(result));
   long offset = add_string(c, name);
   file->carried = offset < 0 ? 0 : (ckpt_string)offset;
   file->flags |= CKPT_FILE_CARRIED;
@@ -131,14 +130,15 @@ static long make_directory(struct carrying *carrying) {
   if (carrying->dir >= 0)
     return 0;
   carrying->buffer = arena_take(&c->arena, CKPT_CHUNK);
-  long result = carrying->buffer ? sys(SYS_(mkdirat), c->temp_fd, FILES, 0700) : -ENOMEM;
+  long result = carrying->buffer ? sys(SYS_(mkdirat), c->temp_fd, CARRIED_DIR, 0700) : -ENOMEM;
   if (result == -EEXIST) /* another process of the job was faster */
     result = 0;
   carrying->dir =
-      result < 0 ? result : sys(SYS_(openat), c->temp_fd, FILES, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+      result < 0 ? result : sys(SYS_(openat), c->temp_fd, CARRIED_DIR, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
   if (carrying->dir >= 0)
     return 0;
-  return fail(c, carrying->dir, "%s/%s/" FILES ": %s", c->job_dir, c->temp_name, text_errno(carrying->dir));
+  return fail(c, carrying->dir, "%s/%s/" CARRIED_DIR ": %s", c->job_dir, c->temp_name,
+              text_errno(carrying->dir));
 }
 
 static long carry_open_files(struct carrying *carrying) {

@@ -130,10 +130,11 @@ long store_begin(struct checkpoint *c);            /* store.c */
 long meet_store(struct checkpoint *c);             /* meet.c */
 long write_pages(struct checkpoint *c);            /* pages.c */
 long check_swap(struct checkpoint *c);             /* regions.c */
-long write_files(struct checkpoint *c);            /* carry.c */
-long write_notes(struct checkpoint *c);            /* notes.c */
-long store_end(struct checkpoint *c);              /* store.c */
-void store_abandon(struct checkpoint *c);          /* store.c */
+#define CARRIED_DIR "files"
+long write_files(struct checkpoint *c);   /* carry.c */
+long write_notes(struct checkpoint *c);   /* notes.c */
+long store_end(struct checkpoint *c);     /* store.c */
+void store_abandon(struct checkpoint *c); /* store.c */
 
 /* strings.c: offsets and indices into the lists; negative when the arena is full. */
 long add_string(struct checkpoint *c, const char *text);

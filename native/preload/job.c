@@ -34,6 +34,15 @@ bool job_has_descriptor(const struct checkpoint *c, int fd) {
   return false;
 }
 
+/* The workers of a server that root has started, say. */
+bool job_has_others(const struct checkpoint *c) {
+  uint32_t own = (uint32_t)sys(SYS_(geteuid));
+  for (size_t i = 0; c->job && i < count(c); i++)
+    if (member_at(c, i)->stage != STAGE_ENDED && member_at(c, i)->uid != own)
+      return true;
+  return false;
+}
+
 /* ---- What members say --------------------------------------------------------------------------------- */
 
 static long fail_for(struct checkpoint *c, const struct member *member, long error, const char *words) {
@@ -87,7 +96,7 @@ static long hear_from(struct checkpoint *c, struct member *member) {
   return result;
 }
 
-static long greet(struct checkpoint *c, struct member *member, int socket) {
+static long greet(struct checkpoint *c, struct member *member, const struct ucred *peer, int socket) {
   struct ckpt_request request = {
       .size = sizeof request,
       .version = CKPT_CONTROL_VERSION,
@@ -100,6 +109,7 @@ static long greet(struct checkpoint *c, struct member *member, int socket) {
   };
   text_copy(request.files, sizeof request.files, c->request.files);
   member->socket = socket;
+  member->uid = peer->uid;
   member->stage = STAGE_JOINING;
   long result = message_send(socket, &request, sizeof request, NOTHING_PASSED);
   return result < 0 ? fail_for(c, member, result, "it does not listen") : 0;
@@ -114,7 +124,7 @@ static long accept_member(struct checkpoint *c) {
   if (sys(SYS_(getsockopt), fd, SOL_SOCKET, SO_PEERCRED, &peer, &size) == 0)
     for (size_t i = 0; i < count(c); i++)
       if (member_at(c, i)->pid == peer.pid && member_at(c, i)->stage == STAGE_ASKED)
-        return greet(c, member_at(c, i), (int)fd);
+        return greet(c, member_at(c, i), &peer, (int)fd);
   sys(SYS_(close), fd);
   return 0;
 }

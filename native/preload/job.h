@@ -72,6 +72,7 @@ struct member {
   int32_t pid;
   int32_t tid;    /* the thread that is asked */
   int32_t parent; /* 0: an orphan */
+  uint32_t uid;   /* once it is connected */
   enum stage stage;
   int socket; /* -1: not connected */
   struct known_call call;
@@ -100,6 +101,8 @@ long job_wait_written(struct checkpoint *c);
 /* Lets all go on, or ends them. */
 void job_end(struct checkpoint *c, enum order_kind kind);
 bool job_has_descriptor(const struct checkpoint *c, int fd);
+/* Has it members of other users than the leader's? */
+bool job_has_others(const struct checkpoint *c);
 
 /* ask.c: finding the children of a process and asking them. */
 enum adding {

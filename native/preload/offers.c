@@ -67,17 +67,20 @@ static bool has_members(const struct checkpoint *c, int32_t pid) {
   return false;
 }
 
-static const struct offering *offering_of(const struct checkpoint *c, int32_t pid) {
+/* What this member's parent offers it. Another user's memory is nothing for it to see, even if it was its
+ * own. */
+static const struct offering *offering_to(const struct checkpoint *c, const struct member *member) {
   const struct member *members = c->job->members.entries;
   for (size_t i = 0; i < c->job->members.count; i++)
-    if (members[i].pid == pid && members[i].stage != STAGE_ENDED)
-      return &members[i].offering;
-  return pid == c->process.pid ? &c->job->offering : NULL;
+    if (members[i].pid == member->parent && members[i].stage != STAGE_ENDED)
+      return members[i].uid == member->uid ? &members[i].offering : NULL;
+  bool is_ours = member->parent == c->process.pid && member->uid == (uint32_t)sys(SYS_(geteuid));
+  return is_ours ? &c->job->offering : NULL;
 }
 
 /* What cannot come along for want of descriptors is only nice to have, but for the first. */
 long offers_tell(struct checkpoint *c, const struct member *member, int fd) {
-  const struct offering *offering = offering_of(c, member->parent);
+  const struct offering *offering = offering_to(c, member);
   bool offers = c->order->kind == ORDER_WRITE && offering && offering->count;
   c->order->has_children = has_members(c, member->pid);
   c->order->parent = member->parent;

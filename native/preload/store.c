@@ -140,6 +140,20 @@ static long open_temporary(struct checkpoint *c) {
   return fail(c, -EBUSY, "%s: no name for a temporary directory is free", c->job_dir);
 }
 
+/* Members of other users make their own files in it. Nobody else comes there: the job's directory is closed.
+ */
+static long let_others_in(const struct checkpoint *c) {
+  long result = sys(SYS_(mkdirat), c->temp_fd, CARRIED_DIR, 01777);
+  return result < 0 ? result : sys(SYS_(fchmod), c->temp_fd, 01733);
+}
+
+static long keep_others_out(const struct checkpoint *c) {
+  long result = sys(SYS_(unlinkat), c->temp_fd, CARRIED_DIR, AT_REMOVEDIR);
+  if (result == -ENOTEMPTY || result == -EEXIST)
+    result = sys(SYS_(fchmodat), c->temp_fd, CARRIED_DIR, 0700);
+  return result < 0 ? result : sys(SYS_(fchmod), c->temp_fd, 0700);
+}
+
 static long make_temporary(struct checkpoint *c) {
   long result = open_job(c);
   if (result < 0)
@@ -148,7 +162,10 @@ static long make_temporary(struct checkpoint *c) {
   if (result < 0)
     return fail(c, result, "%s: %s", c->job_dir, text_errno(result));
   c->image.number++;
-  return open_temporary(c);
+  result = open_temporary(c);
+  if (result == 0 && job_has_others(c))
+    result = let_others_in(c);
+  return result;
 }
 
 long store_begin(struct checkpoint *c) {
@@ -212,6 +229,8 @@ long store_end(struct checkpoint *c) {
   }
   if (result == 0 && c->job)
     result = job_wait_written(c);
+  if (result == 0 && job_has_others(c))
+    result = keep_others_out(c);
   if (result == 0)
     result = sys(SYS_(fsync), c->temp_fd);
   if (result < 0)

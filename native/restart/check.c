@@ -21,14 +21,15 @@ void check_owner(const struct image *image, const struct place *place, const str
   const uint32_t *uid = image->process.uid;
   if (owner != geteuid() && !options->any_owner) {
     say_problem(
-        "%s belongs to user %u, not to you: whoever wrote it decides what it does; --any-owner trusts them",
-        place->core, owner);
+        "%s/%d.core belongs to user %u, not to you: whoever wrote it decides what it does; --any-owner "
+        "trusts them",
+        place->image, image->process.pid, owner);
     return;
   }
   for (int i = 0; i < 4; i++)
     if (owner != 0 && uid[i] != owner) {
-      say_problem("%s belongs to user %u and claims to be a process of user %u: refused", place->core, owner,
-                  uid[i]);
+      say_problem("%s/%d.core belongs to user %u and claims to be a process of user %u: refused",
+                  place->image, image->process.pid, owner, uid[i]);
       return;
     }
 }

@@ -108,8 +108,10 @@ async function reload({ job, cwd, port }: Running, said: string): Promise<void> 
 
 export const nginxWithWorkers: Server = {
   name: "nginx with workers",
-  command: start(`worker_processes ${WORKERS}; user root;`),
+  command: start(`worker_processes ${WORKERS}; user nobody nogroup;`),
   inputs,
+  // For workers that are not root's.
+  prepare: "chmod 711 ..",
   processes: 1 + WORKERS,
   before: async ({ port }) => (await workers(port, WORKERS)).join(),
   after: reload,

@@ -83,7 +83,7 @@ async function workers(port: number): Promise<string> {
 export const php: Server = {
   name: "php-fpm",
   command: `sh -c 'sed "s/PORT/$PORT/; s,HERE,$PWD," ../input/fpm.conf > fpm.conf
-    cp ../input/serve.php . && exec php-fpm8.2 -n -R -F -p . -y fpm.conf'`,
+    cp ../input/serve.php . && mkdir -m 777 entries && exec php-fpm8.2 -n -F -p . -y fpm.conf'`,
   needs: { "php-fpm8.2": "php8.2-fpm" },
   inputs: {
     "fpm.conf": `[global]
@@ -91,7 +91,8 @@ error_log = errors
 process_control_timeout = 10
 [pool]
 listen = 127.0.0.1:PORT
-user = root
+user = nobody
+group = nogroup
 chdir = HERE
 pm = static
 pm.max_children = ${WORKERS}
@@ -100,7 +101,7 @@ catch_workers_output = yes
     "serve.php": `<?php
 [, $client, $what] = explode("/", $_SERVER["REQUEST_URI"]) + [2 => ""];
 if ($client === "worker") { usleep(20000); exit((string) getmypid()); }
-$file = fopen("entries-$client", "a+");
+$file = fopen("entries/$client", "a+");
 flock($file, LOCK_EX);
 rewind($file);
 $text = stream_get_contents($file);
@@ -112,6 +113,8 @@ fwrite($file, file_get_contents("php://input") . "\n");
 echo $x === 327821858 ? $what : $x;
 `,
   },
+  // For workers that are not root's.
+  prepare: "chmod 711 ..",
   processes: 1 + WORKERS,
   inPlace: true,
   connect,
