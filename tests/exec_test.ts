@@ -45,3 +45,21 @@ Deno.test("checkpoint() never kills a shell that starts itself by exec all the t
   );
   await survives((stop) => ["/bin/sh", script, stop]);
 });
+
+// As an ordinary user it would be started by root here, whose descriptors it may not look at.
+Deno.test("restart() brings back sockets that a program has made before it has begun itself anew", async () => {
+  await using dir = await TempDir.make();
+  await using first = Target.launch([built("tests/fd_exec")], { dir: dir.join("ckpt") });
+  await first.waitFor("READY\n");
+  let image = await first.checkpoint();
+  await first.kill();
+  {
+    await using again = Target.restart(image);
+    await again.ping();
+    image = await again.checkpoint();
+    await again.kill();
+  }
+  await using last = Target.restart(image);
+  await last.send("go\n");
+  await last.succeed();
+});

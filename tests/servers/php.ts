@@ -5,7 +5,7 @@
  * @module
  */
 import { delay } from "@std/async/delay";
-import type { Server } from "../programs_servers.ts";
+import type { Running, Server } from "../programs_servers.ts";
 import { type Answer, type Request, sessionOver } from "./http.ts";
 import { type Connect, expect, Wrong } from "./ledger.ts";
 import { Wire } from "./wire.ts";
@@ -70,14 +70,23 @@ const connect: Connect = async (port, client) => {
 
 const WORKERS = 3;
 
-/** The ids of the workers, once so many have been met. */
-async function workers(port: number): Promise<string> {
+/** The ids of the workers, once so many have been met that are not among those. */
+async function workers(port: number, others: string[] = []): Promise<string[]> {
   const found = new Set<string>();
   for (const end = Date.now() + 20_000; found.size < WORKERS; await delay(1)) {
     if (Date.now() > end) throw new Wrong(`only the workers ${[...found]} answer`);
-    found.add((await ask(port, { method: "GET", path: "/worker" })).body);
+    const { body } = await ask(port, { method: "GET", path: "/worker" });
+    if (!others.includes(body)) found.add(body);
   }
-  return [...found].sort().join();
+  return [...found].sort();
+}
+
+/** The same workers are there; after a SIGUSR2, upon which the master begins itself anew, others are. */
+async function reload({ job, port }: Running, said: string): Promise<void> {
+  const old = await workers(port);
+  expect(old.join(), said, "the workers");
+  await job.kill("SIGUSR2");
+  await workers(port, old);
 }
 
 export const php: Server = {
@@ -118,6 +127,6 @@ echo $x === 327821858 ? $what : $x;
   processes: 1 + WORKERS,
   inPlace: true,
   connect,
-  before: ({ port }) => workers(port),
-  after: async ({ port }, said) => expect(await workers(port), said, "the workers"),
+  before: async ({ port }) => (await workers(port)).join(),
+  after: reload,
 };
