@@ -279,7 +279,7 @@ enum ckpt_file_flag {
                                   permissions, DELETED: it is marked for removal (IPC_RMID) */
   CKPT_FILE_SHM = 1u << 7, /* in memory (tmpfs) and mapped to be written and shared: carried, since that is
                               the program's memory, too */
-  CKPT_FILE_HUGETLB = 1u << 8, /* a memfd of huge pages, of rdev bytes each */
+  CKPT_FILE_HUGETLB = 1u << 8, /* a memfd of huge pages, or on a hugetlbfs; of rdev bytes each */
   CKPT_FILE_WATCHED = 1u << 9, /* some inotify instance watches it */
   CKPT_FILE_LIVE = 1u << 10,   /* in /proc or /sys: what it says changes by itself */
 };

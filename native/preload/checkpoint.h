@@ -143,6 +143,10 @@ const char *string_at(const struct checkpoint *c, ckpt_string offset);
 struct stat;
 long add_file(struct checkpoint *c, const struct stat *st, const char *path, uint32_t flags);
 
+/* files.c: of a file (index + 1) on this file system, how large its pages are when they are huge. */
+struct statfs;
+void note_huge_pages(struct checkpoint *c, long file, const struct statfs *fs);
+
 /* carry.c: is the image to carry the contents of this file, by request or CKPT_WITH_FILES? */
 bool file_is_asked_for(const struct checkpoint *c, const char *path);
 

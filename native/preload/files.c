@@ -80,6 +80,14 @@ static const char *object_of(const struct statfs *fs) {
   return NULL;
 }
 
+void note_huge_pages(struct checkpoint *c, long file, const struct statfs *fs) {
+  struct ckpt_file *entry = (struct ckpt_file *)c->files.entries + file - 1;
+  if (fs->f_type != HUGETLBFS_MAGIC)
+    return;
+  entry->flags |= CKPT_FILE_HUGETLB;
+  entry->rdev = (uint64_t)fs->f_bsize;
+}
+
 long describe_file(struct looking *l, struct ckpt_description *d) {
   struct statfs fs = {0};
   long result = sys(SYS_(fstatfs), l->fd, &fs);
@@ -90,7 +98,6 @@ long describe_file(struct looking *l, struct ckpt_description *d) {
   if (result == 0 && is_of_the_kernel(&fs))
     return describe_live_file(l, d);
   bool memfd = text_starts(l->name, "/memfd:");
-  bool huge = memfd && fs.f_type == HUGETLBFS_MAGIC;
   uint32_t flags = CKPT_FILE_OPEN | (access_mode(l->flags) != O_RDONLY ? CKPT_FILE_WRITTEN : 0u);
   bool found = is_named(l, l->name);
   if (!found && S_ISDIR(l->st.st_mode))
@@ -106,9 +113,8 @@ long describe_file(struct looking *l, struct ckpt_description *d) {
     struct ckpt_file *files = l->c->files.entries;
     long seals = sys(SYS_(fcntl), l->fd, F_GET_SEALS);
     files[file - 1].seals = seals < 0 ? 0 : (uint32_t)seals;
-    files[file - 1].flags |= huge ? CKPT_FILE_HUGETLB : 0u;
-    files[file - 1].rdev = huge ? (uint64_t)fs.f_bsize : 0;
   }
+  note_huge_pages(l->c, file, &fs);
   d->kind = CKPT_DESC_FILE;
   d->file = (uint32_t)file;
   sys(SYS_(fcntl), l->fd, F_GET_RW_HINT, &((struct ckpt_file *)l->c->files.entries)[file - 1].write_hint);

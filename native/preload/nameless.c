@@ -130,13 +130,11 @@ static long add_shared(struct reading *r, struct ckpt_region *region, const stru
 }
 
 /* The inode's number is the segment's id. */
-long add_segment(struct reading *r, struct ckpt_region *region, const char *words) {
+long add_segment(struct reading *r, struct ckpt_region *region) {
   struct shmid_ds segment;
   long error = sys(SYS_(shmctl), r->map.ino, IPC_STAT, &segment);
   if (error < 0)
     return fail(r->c, error, "System V segment %u at %x: %s", r->map.ino, r->map.start, text_errno(error));
-  if (proc_has_flag(words, "ht"))
-    return refuse_region(r, "a System V segment of huge pages");
   struct stat st = stat_of(r, segment.shm_perm.mode & 0777);
   st.st_rdev = (uint32_t)segment.shm_perm.__key;
   st.st_size = (off_t)segment.shm_segsz;

@@ -70,22 +70,25 @@ long add_anonymous(struct reading *r, struct ckpt_region *region, enum source so
   return add_region(r, region, source);
 }
 
-static bool is_on_tmpfs(const char *path) {
-  struct statfs fs;
-  return sys(SYS_(statfs), path, &fs) == 0 && fs.f_type == TMPFS_MAGIC;
+/* In the machine's memory and nowhere else. */
+static bool is_in_memory(const struct statfs *fs) {
+  return fs->f_type == TMPFS_MAGIC || fs->f_type == HUGETLBFS_MAGIC;
 }
 
 static long add_over_file(struct reading *r, struct ckpt_region *region, const struct stat *st,
                           bool may_write) {
   bool writes = r->map.shared && may_write;
+  struct statfs fs = {0};
+  sys(SYS_(statfs), r->name, &fs);
   /* A program or a library, most of the time, which may be another when the image is restarted. */
   if (!r->map.shared && file_is_asked_for(r->c, r->name) && !find_open(r))
     return add_anonymous(r, region, SOURCE_EXISTING);
   uint32_t flags = CKPT_FILE_MAPPED | (writes ? CKPT_FILE_WRITTEN : 0u) |
-                   (writes && region->prot & PROT_WRITE && is_on_tmpfs(r->name) ? CKPT_FILE_SHM : 0u);
+                   (writes && region->prot & PROT_WRITE && is_in_memory(&fs) ? CKPT_FILE_SHM : 0u);
   long file = add_file(r->c, st, r->name, flags);
   if (file < 0)
     return file;
+  note_huge_pages(r->c, file, &fs);
   region->file = (uint32_t)file;
   region->kind = r->map.shared ? CKPT_REGION_FILE_SHARED : CKPT_REGION_FILE;
   return add_region(r, region, r->map.shared ? SOURCE_NONE : SOURCE_CHANGED);
@@ -107,14 +110,12 @@ static long add_named(struct reading *r, struct ckpt_region *region, const char 
   bool there = sys(SYS_(newfstatat), AT_FDCWD, r->name, &st, 0) == 0 && st.st_ino == r->map.ino;
   if (!there && r->map.shared && !find_open(r))
     there = find_other_name(r, &st);
-  if (there && region->flags & CKPT_REGION_HUGETLB)
-    return refuse_region(r, "a file of huge pages");
   if (there && S_ISREG(st.st_mode))
     return add_over_file(r, region, &st, proc_has_flag(words, "mw"));
   if (there && !r->map.shared && text_equal(r->name, "/dev/zero"))
     return add_anonymous(r, region, SOURCE_POPULATED);
   if (text_starts(r->name, "/SYSV"))
-    return add_segment(r, region, words);
+    return add_segment(r, region);
   if (text_starts(r->name, "/[aio]"))
     return refuse_region(r, "a queue of asynchronous I/O (io_setup)");
   if (there)

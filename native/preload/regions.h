@@ -29,6 +29,6 @@ uint32_t find_open(const struct reading *r);
 bool find_other_name(struct reading *r, struct stat *st);
 /* Memory over a file that has no name, or none any more (nameless.c). */
 long add_nameless(struct reading *r, struct ckpt_region *region, const char *words);
-long add_segment(struct reading *r, struct ckpt_region *region, const char *words);
+long add_segment(struct reading *r, struct ckpt_region *region);
 
 #endif

@@ -42,13 +42,14 @@ static int keep_rest(struct change *change, int in, const struct place *place) {
   struct stat st;
   if (fstat(in, &st) < 0)
     return -errno;
-  if ((uint64_t)st.st_size <= from)
+  uint64_t size = change->lengthened ? change->length : (uint64_t)st.st_size;
+  if (size <= from)
     return 1;
   const char *what = change->way == CHANGE_CUT ? "cut" : "old";
   int out = kept_create(place, what, text_base(change->path), change->kept);
   if (out < 0)
     return out;
-  int error = close_synced(out, copy_range(in, out, from, (uint64_t)st.st_size));
+  int error = close_synced(out, copy_range(in, out, from, size));
   if (error < 0)
     unlink(change->kept);
   return error;
@@ -80,8 +81,11 @@ static int write_carried(const struct change *change, const struct place *place,
   int in = carried_open(change->image, place, file);
   if (in < 0)
     return -1;
-  int error = copy_range(in, out, 0, file->size);
+  bool huge = file->flags & CKPT_FILE_HUGETLB;
+  int error = huge ? copy_by_mapping(in, out, file->size) : copy_over(in, out, file->size);
   close(in);
+  if (error < 0 && huge)
+    return say_huge_pages(change->path, file->size, file->rdev, -error);
   if (error == 0 && futimens(out, times) < 0)
     error = -errno;
   if (error == 0 && fsync(out) < 0)
@@ -101,7 +105,8 @@ static int cut(const struct change *change) {
 }
 
 static int roll_back(const struct change *change, const struct place *place) {
-  int out = open(change->path, O_WRONLY | O_CLOEXEC | O_NOCTTY | O_TRUNC);
+  int access = change->file->flags & CKPT_FILE_HUGETLB ? O_RDWR : O_WRONLY; /* written by a mapping */
+  int out = open(change->path, access | O_CLOEXEC | O_NOCTTY);
   if (out < 0)
     return say_problem("cannot write %s as it was: %s", change->path, strerror(errno));
   int result = write_carried(change, place, out);
@@ -132,9 +137,23 @@ static int make_again(struct change *change, const struct place *place) {
   return result;
 }
 
+/* Behind its end no page can be read into a mapping. */
+static int lengthen(struct change *change) {
+  struct stat st;
+  if (!(change->file->flags & CKPT_FILE_MAPPED) || stat(change->path, &st) < 0 ||
+      (uint64_t)st.st_size >= change->file->size)
+    return 0;
+  if (truncate(change->path, (off_t)change->file->size) < 0)
+    return say_problem("cannot make %s as long as it was: %s", change->path, strerror(errno));
+  change->lengthened = true;
+  change->length = (uint64_t)st.st_size;
+  return 0;
+}
+
 int changes_begin(struct changes *changes, const struct place *place) {
   for (uint32_t i = 0; i < changes->count; i++)
-    if (changes->list[i].way == CHANGE_AGAIN && make_again(&changes->list[i], place) < 0)
+    if ((changes->list[i].way == CHANGE_AGAIN && make_again(&changes->list[i], place) < 0) ||
+        (changes->list[i].way == CHANGE_BACK && lengthen(&changes->list[i]) < 0))
       return -1;
   return 0;
 }
@@ -160,7 +179,11 @@ int changes_commit(struct changes *changes, const struct place *place) {
 }
 
 void changes_undo(struct changes *changes) {
-  for (uint32_t i = 0; i < changes->count; i++)
-    if (changes->list[i].way == CHANGE_AGAIN && changes->list[i].done)
-      unlink(changes->list[i].path);
+  for (uint32_t i = 0; i < changes->count; i++) {
+    const struct change *change = &changes->list[i];
+    if (change->way == CHANGE_AGAIN && change->done)
+      unlink(change->path);
+    if (change->lengthened && truncate(change->path, (off_t)change->length) < 0)
+      say_warning("%s is longer now than it was: %s", change->path, strerror(errno));
+  }
 }

@@ -21,6 +21,8 @@ struct change {
   const struct image *image;
   const struct ckpt_file *file;
   const char *path;
+  bool lengthened; /* it was shorter than the image has it, before pages were to come into mappings of it */
+  uint64_t length; /* then: how long it was */
   char kept[PATH_MAX]; /* where; "" for nothing */
 };
 
@@ -41,20 +43,24 @@ static inline bool file_is_memory(const struct ckpt_file *file) {
 void check_files(struct image *image, const struct place *place, const struct options *options,
                  struct changes *changes);
 
-/* Makes those again that are gone, for the program to open: 0, or -1 with a problem said. */
+/* Makes those again that are gone, for the program to open, and lengthens mapped ones: 0, or -1 with a
+ * problem said. */
 int changes_begin(struct changes *changes, const struct place *place);
 /* The others, after everything that is lost by it is safe on disk: 0, or -1 with a problem said. */
 int changes_commit(struct changes *changes, const struct place *place);
 /* A new file beside the image, or in the directory of a bare core file, for what was in NAME: a descriptor or
  * a negative errno. `path` has room for PATH_MAX. */
 int kept_create(const struct place *place, const char *what, const char *name, char *path);
-/* Removes what changes_begin has made: the program does not run after all. */
+/* Takes back what changes_begin has done: the program does not run after all. */
 void changes_undo(struct changes *changes);
 
 /* Copies [from, to) of a file to the start of another, leaving holes where it has some: 0 or negative errno.
  */
 int copy_range(int in, int out, uint64_t from, uint64_t to);
-/* Copies a file of this size to an empty one that can be mapped but not written: 0 or negative errno. */
+/* Copies a file of this size over another, of which private mappings keep what they have changed: 0 or
+ * negative errno. */
+int copy_over(int in, int out, uint64_t size);
+/* The same, to one that can be mapped but not written. */
 int copy_by_mapping(int in, int out, uint64_t size);
 /* Are the first `size` bytes of both the same? */
 bool same_contents(int a, int b, uint64_t size);

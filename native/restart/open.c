@@ -100,8 +100,8 @@ static int recreate(struct child *child, uint32_t index) {
   if (in < 0)
     return -1;
   bool memfd = text_starts(path, MEMFD), huge = file->flags & CKPT_FILE_HUGETLB;
-  int out = memfd ? make_memfd(path, file->mode & 07777, huge ? huge_size_flags(file) : 0)
-                  : nameless(path, file->mode & 07777);
+  int out = memfd || huge ? make_memfd(path, file->mode & 07777, huge ? huge_size_flags(file) : 0)
+                          : nameless(path, file->mode & 07777);
   int error = out < 0 ? -errno
               : huge  ? copy_by_mapping(in, out, file->size)
                       : copy_range(in, out, 0, file->size);
@@ -110,10 +110,7 @@ static int recreate(struct child *child, uint32_t index) {
     error = -errno;
   close(in);
   if (error < 0 && huge)
-    return say_problem(
-        "cannot make %s again, of %llu huge pages of %llu KiB: %s; see /proc/sys/vm/nr_hugepages", path,
-        (unsigned long long)(file->size / file->rdev), (unsigned long long)file->rdev / 1024,
-        strerror(-error));
+    return say_huge_pages(path, file->size, file->rdev, -error);
   if (error < 0)
     return say_problem("cannot make the deleted file %s again: %s", path, strerror(-error));
   return (child->files_write[index] = descriptor_lift(child, out, path)) < 0 ? -1 : 0;

@@ -68,3 +68,10 @@ void say_forget_problems(void) {
 void say_send_problems(void) {
   send_words(PLAN_NEWS_WORDS, problems);
 }
+
+int say_huge_pages(const char *what, uint64_t size, uint64_t page_size, int error) {
+  return say_problem(
+      "cannot make %s again, of %llu huge pages of %llu KiB: %s; see /proc/sys/vm/nr_hugepages", what,
+      (unsigned long long)((size + page_size - 1) / page_size), (unsigned long long)page_size / 1024,
+      strerror(error));
+}

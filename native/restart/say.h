@@ -4,6 +4,7 @@
 #define RESTART_SAY_H
 
 #include <stdbool.h>
+#include <stdint.h>
 
 void say_quietly(void);
 /* From here on words go to restart through this socket (see plan.h). */
@@ -18,5 +19,8 @@ bool say_has_problem(void);
 void say_forget_problems(void);
 /* Sends the problems to restart: for the new process, just before it ends. */
 void say_send_problems(void);
+
+/* That something of huge pages cannot be made: -1. */
+int say_huge_pages(const char *what, uint64_t size, uint64_t page_size, int error);
 
 #endif

@@ -46,15 +46,27 @@ void check_segments(const struct image *image) {
       find(&image->files[i]);
 }
 
+/* How large its pages are when they are huge: a power of two, in the place where shmget takes that. */
+static int huge_flags(const struct image *image, uint32_t index) {
+  for (uint32_t i = 0; i < image->regions_count; i++)
+    if (image->regions[i].file == index + 1 && image->regions[i].flags & CKPT_REGION_HUGETLB)
+      return SHM_HUGETLB | (int)(image->regions[i].flags & (~0u << CKPT_HUGE_SHIFT));
+  return 0;
+}
+
 /* With its id, where that is free and may be chosen. */
-static int make(const struct ckpt_file *file) {
-  int flags = IPC_CREAT | IPC_EXCL | (int)(file->mode & 0777);
+static int make(const struct image *image, uint32_t index) {
+  const struct ckpt_file *file = &image->files[index];
+  int huge = huge_flags(image, index);
+  int flags = IPC_CREAT | IPC_EXCL | (int)(file->mode & 0777) | huge;
   FILE *next = fopen(NEXT_ID, "we");
   if (next) {
     fprintf(next, "%d", (int)file->ino);
     fclose(next);
   }
   int id = shmget((key_t)file->rdev, file->size, flags);
+  if (id < 0 && huge)
+    return say_huge_pages(segment_name(file), file->size, 1ull << ((unsigned)huge >> CKPT_HUGE_SHIFT), errno);
   if (id < 0)
     return say_problem("%s cannot be made again: %s", segment_name(file), strerror(errno));
   if (id != (int)file->ino && !(file->flags & CKPT_FILE_DELETED))
@@ -72,9 +84,10 @@ static int clear(const struct ckpt_file *file) {
   return error == 0 ? 0 : say_problem("%s cannot be cleared: %s", segment_name(file), strerror(-error));
 }
 
-static int find_or_make(const struct ckpt_file *file, struct plan_segment *segment) {
+static int find_or_make(const struct image *image, uint32_t index, struct plan_segment *segment) {
+  const struct ckpt_file *file = &image->files[index];
   int found = find(file);
-  int id = found == 0 ? make(file) : (int)file->ino;
+  int id = found == 0 ? make(image, index) : (int)file->ino;
   if (found < 0 || id < 0 || (found && clear(file) < 0))
     return -1;
   *segment = (struct plan_segment){
@@ -108,7 +121,7 @@ int segments_make(struct job *job) {
       const struct plan_segment *known = known_segment(job, i, file->ino);
       if (known)
         segments[j] = *known;
-      else if (find_or_make(file, &segments[j]) < 0)
+      else if (find_or_make(image, j, &segments[j]) < 0)
         return -1;
     }
   }

@@ -124,6 +124,10 @@ static bool huge_ok(const struct image *image, const struct ckpt_region *region)
   return !(region->flags & CKPT_REGION_HUGETLB) || ((anonymous || over_huge) && shift > 12 && shift < 40);
 }
 
+static uint64_t page_size(const struct ckpt_region *region) {
+  return region->flags & CKPT_REGION_HUGETLB ? 1ull << (region->flags >> CKPT_HUGE_SHIFT) : CKPT_PAGE;
+}
+
 static bool kind_ok(const struct image *image, const struct ckpt_region *region) {
   switch (region->kind) {
   case CKPT_REGION_ANONYMOUS:
@@ -135,7 +139,7 @@ static bool kind_ok(const struct image *image, const struct ckpt_region *region)
   case CKPT_REGION_SHARED:
     return over_file_ok(image, region) && image->files[region->file - 1].flags & CKPT_FILE_MEMORY &&
            region->offset + (region->end - region->start) <=
-               image->files[region->file - 1].size + (CKPT_PAGE - 1);
+               image->files[region->file - 1].size + (page_size(region) - 1);
   case CKPT_REGION_FILE:
   case CKPT_REGION_FILE_SHARED:
     return over_file_ok(image, region) && !(image->files[region->file - 1].flags & CKPT_FILE_MEMORY);
@@ -152,7 +156,7 @@ static int check_regions(struct image *image) {
         region->end <= region->start || region->end > USER_END_57 ||
         (region->prot & ~(uint32_t)(PROT_READ | PROT_WRITE | PROT_EXEC)))
       return damaged(image, "region", i);
-    if (!kind_ok(image, region) || !huge_ok(image, region))
+    if (!huge_ok(image, region) || !kind_ok(image, region))
       return damaged(image, "region", i);
     last = region->end;
   }

@@ -15,9 +15,11 @@ int main(int argc, char **argv) {
   int fd = shm_open(argv[1], O_RDWR | O_CREAT | O_EXCL, 0640);
   CHECK(fd >= 0 && ftruncate(fd, (off_t)SIZE) == 0);
   unsigned char *area = mmap(NULL, SIZE, PROT_READ | PROT_WRITE, MAP_SHARED, fd, 0);
-  CHECK(area != MAP_FAILED && close(fd) == 0);
+  unsigned char *own = mmap(NULL, SIZE, PROT_READ | PROT_WRITE, MAP_PRIVATE, fd, 0);
+  CHECK(area != MAP_FAILED && own != MAP_FAILED && close(fd) == 0);
   for (size_t i = 0; i < SIZE; i++)
     area[i] = (unsigned char)(i * 5 + 3);
+  own[4096] = 'o'; /* that page is its own from here on */
   sem_t *semaphore = sem_open(argv[1], O_CREAT | O_EXCL, 0600, 3);
   CHECK(semaphore != SEM_FAILED && sem_wait(semaphore) == 0);
 
@@ -28,6 +30,8 @@ int main(int argc, char **argv) {
   struct stat st;
   for (size_t i = 0; i < SIZE; i++)
     CHECK(area[i] == (unsigned char)(i * 5 + 3));
+  for (size_t i = 0; i < SIZE; i++)
+    CHECK(own[i] == (i == 4096 ? 'o' : area[i]));
   CHECK(sem_getvalue(semaphore, &value) == 0 && value == 2 && sem_post(semaphore) == 0);
   /* Who opens them by name finds the same memory. */
   fd = shm_open(argv[1], O_RDONLY, 0);
