@@ -49,6 +49,8 @@ export interface RequestOptions {
   timeout?: number;
   /** Of which open files it carries the contents. */
   withFiles?: WithFiles;
+  /** Whether it holds TCP connections to other processes. */
+  tcp?: "repair";
   /** Which descendants are left out. */
   ignore?: readonly (number | string)[];
   /** Called while the image is written. */
@@ -145,7 +147,8 @@ async function converse(
         size: REQUEST.size,
         version: CONTROL_VERSION,
         op: RequestOp.CHECKPOINT,
-        flags: options.kill ? RequestFlag.KILL : 0,
+        flags: (options.kill ? RequestFlag.KILL : 0) |
+          (options.tcp === "repair" ? RequestFlag.TCP_REPAIR : 0),
         timeout_ms: Math.ceil(options.timeout ?? 0),
         stop_signal: hold?.connected() ?? 0,
         files: new TextEncoder().encode(filePatterns(options.withFiles)),

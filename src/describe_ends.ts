@@ -59,6 +59,7 @@ export function socketDetails(job: JobDescriptors, of: Of): Partial<Descriptor> 
   const connected = (flags & SocketFlag.CONNECTED) !== 0;
   // What waits is in the core of one of the processes that have the socket.
   const holders = new Map(job.ends(notes.keyOf(description)).map((end) => [end.description, end]));
+  const held = [...holders.values()].map(({ notes }) => notes.tcp.get(socket.inode)).find(Boolean);
   const packets = { waiting: 0, inFlight: 0 };
   for (const { notes, description } of listening ? [] : holders.values()) {
     const { waiting, inFlight } = notes.packets(description);
@@ -79,6 +80,7 @@ export function socketDetails(job: JobDescriptors, of: Of): Partial<Descriptor> 
     ...peersOf(notes, peer === 0n ? [] : job.ends(`socket ${peer}`)),
     ...packets,
     ...(listening ? { waiting: socket.waiting, backlog: socket.backlog } : {}),
+    ...(held ? { unacknowledged: Number(held.data_size) } : {}),
     reset: connected && (flags & SocketFlag.RESET) !== 0,
     shut: ([, "reading", "writing", "both"] as const)[socket.shutdown & 3],
   };

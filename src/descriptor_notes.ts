@@ -9,7 +9,7 @@ import {
   NoteType,
   PACKET,
 } from "./format.ts";
-import { PTY, SOCKET, TIMERFD, WAITING, WaitingKind, WATCH } from "./format.ts";
+import { PTY, SOCKET, TCP, TIMERFD, WAITING, WaitingKind, WATCH } from "./format.ts";
 
 /** One open file. */
 export type Description = ReturnType<typeof DESCRIPTION.decode>;
@@ -24,6 +24,8 @@ export class DescriptorNotes {
   readonly sockets;
   readonly timerfds;
   readonly ptys;
+  /** By inode of the socket. */
+  readonly tcp;
   /** By set. */
   readonly watches;
   /** By instance. */
@@ -40,6 +42,7 @@ export class DescriptorNotes {
     this.sockets = notes.array(NoteType.SOCKETS, SOCKET);
     this.timerfds = notes.array(NoteType.TIMERFDS, TIMERFD);
     this.ptys = notes.array(NoteType.PTYS, PTY);
+    this.tcp = new Map(notes.array(NoteType.TCP, TCP).map((tcp) => [tcp.inode, tcp]));
     this.watches = Map.groupBy(notes.array(NoteType.WATCHES, WATCH), ({ set }) => set);
     this.inotify = Map.groupBy(
       notes.array(NoteType.INOTIFY, INOTIFY),

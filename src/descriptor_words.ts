@@ -186,11 +186,13 @@ function socket(d: Descriptor): string {
   if (state === "listening") {
     return list(`${where} listening`, !!d.waiting && `${d.waiting} waiting`);
   }
+  const held = d.unacknowledged !== undefined && "comes back with --tcp=repair";
   const alone = state === "connected" &&
-    (d.reset ? "comes back reset" : !to && "its other end is closed");
+    (held || (d.reset ? "comes back reset" : !to && "its other end is closed"));
   return list(
     where,
     alone || (shut && `shut for ${shut === "both" ? "reading and writing" : shut}`),
     waiting(d),
+    !!d.unacknowledged && `${d.unacknowledged} bytes on the way`,
   );
 }

@@ -38,6 +38,7 @@ export const NoteType = {
   INOTIFY: 0x434b0017,
   TERMINALS: 0x434b0018,
   PTYS: 0x434b001a,
+  TCP: 0x434b001c,
   INHERITED: 0x434b0019,
   SETS: 0x434b0020,
   SEMAPHORES: 0x434b0021,
@@ -406,6 +407,27 @@ export const SOCKET = new Struct("ckpt_socket", {
   pad: "u32",
 });
 
+/** struct ckpt_tcp. */
+export const TCP = new Struct("ckpt_tcp", {
+  inode: "u64",
+  data: "u64",
+  data_size: "u64",
+  unsent: "u32",
+  send_seq: "u32",
+  receive_seq: "u32",
+  options: "u32",
+  send_scale: "u32",
+  receive_scale: "u32",
+  segment: "u32",
+  timestamp: "u32",
+  window_seq: "u32",
+  send_window: "u32",
+  send_window_most: "u32",
+  receive_window: "u32",
+  receive_window_seq: "u32",
+  pad: "u32",
+});
+
 /** struct ckpt_packet. */
 export const PACKET = new Struct("ckpt_packet", {
   size: "u32",
@@ -568,7 +590,7 @@ export const CONTROL_VERSION = 1;
 /** What to ask for. */
 export const RequestOp = { CHECKPOINT: 1, JOIN: 2 } as const;
 /** How. */
-export const RequestFlag = { KILL: 1 << 0 } as const;
+export const RequestFlag = { KILL: 1 << 0, TCP_REPAIR: 1 << 1 } as const;
 /** What a report says. */
 export const ReportKind = {
   PROGRESS: 1,

@@ -50,6 +50,11 @@ export interface CheckpointOptions {
    * not given.
    */
   ignore?: readonly (number | string)[];
+  /**
+   * Whether the image holds TCP connections to other processes themselves, for `restart()` with `tcp: "repair"`. The
+   * program needs CAP_NET_ADMIN. As it was launched when not given.
+   */
+  tcp?: "repair";
   /** Called while the image is written. */
   onProgress?: (progress: Progress) => void;
 }

@@ -34,6 +34,8 @@ export interface LaunchOptions extends KeepOptions {
   clearEnv?: boolean;
   /** Of which open files every image carries the contents, none when not given. */
   withFiles?: WithFiles;
+  /** Whether every image holds TCP connections to other processes, for `restart()` with `tcp: "repair"`. */
+  tcp?: "repair";
   /** Its input, `inherit` when not given. */
   stdin?: Stream;
   /** Its output, `inherit` when not given. */
@@ -115,6 +117,7 @@ export async function launch(command: string[], options: LaunchOptions = {}): Pr
         ...(options.withFiles === undefined
           ? {}
           : { CKPT_WITH_FILES: filePatterns(options.withFiles) }),
+        ...(options.tcp === undefined ? {} : { CKPT_TCP: options.tcp }),
         CKPT_DIR: directory,
         LD_PRELOAD: preload(env.LD_PRELOAD),
       },

@@ -154,6 +154,9 @@ export interface Descriptor {
   pty?: number;
   /** Of a message queue: how many messages it has room for. */
   room?: number;
+  /** Of a TCP connection to another process that the image holds itself (`--tcp=repair`): bytes that the program has
+   * written and the other side has not acknowledged. */
+  unacknowledged?: number;
   /** Of a socket: `TCP`, `UDP`, `unix stream`, `netlink for routes`, ... */
   protocol?: string;
   /** Of a socket. */

@@ -79,6 +79,7 @@ Deno.test("the constants are those of the C headers", async () => {
   assertEquals(c.get("CONTROL_VERSION"), format.CONTROL_VERSION);
   assertEquals(c.get("AUXV_MARK"), format.AUXV_MARK);
   assertEquals(c.get("REQUEST_KILL"), format.RequestFlag.KILL);
+  assertEquals(c.get("REQUEST_TCP_REPAIR"), format.RequestFlag.TCP_REPAIR);
 });
 
 Deno.test("Struct decodes a shorter struct as if zeros followed, and leaves a longer one's rest", () => {

@@ -33,6 +33,8 @@ enum ckpt_request_op {
 enum ckpt_request_flag {
   CKPT_REQUEST_KILL =
       1u << 0, /* the process kills itself once the image is on disk: nothing runs on past it */
+  CKPT_REQUEST_TCP_REPAIR = 1u << 1, /* the image holds TCP connections to the outside, as with
+                                        CKPT_TCP=repair */
 };
 
 #define CKPT_PATTERNS_MAX 1024

@@ -82,6 +82,7 @@ enum ckpt_note_type {
   CKPT_NOTE_SEMAPHORES = 0x434b0021,   /* struct ckpt_semaphore [], by set */
   CKPT_NOTE_QUEUES = 0x434b0022,       /* struct ckpt_queue [] */
   CKPT_NOTE_PTYS = 0x434b001a,         /* struct ckpt_pty [] */
+  CKPT_NOTE_TCP = 0x434b001c,          /* struct ckpt_tcp [] */
 };
 
 /* Pages of larger regions are never inherited: where a restart makes them there must be room for all. */
@@ -425,6 +426,34 @@ struct ckpt_socket {
 };
 
 #define CKPT_FILTER_MOST 4096 /* BPF_MAXINSNS */
+
+enum ckpt_tcp_option {
+  CKPT_TCP_TIMESTAMPS = 1u << 0, /* as TCP_INFO counts them */
+  CKPT_TCP_SACK = 1u << 1,
+  CKPT_TCP_SCALES = 1u << 2, /* windows are scaled */
+};
+
+/* A TCP connection to the outside as --tcp=repair brings it back: what each side believes of the other. What
+ * waits to be read there is with its description. */
+struct ckpt_tcp {
+  uint64_t inode; /* of its socket */
+  uint64_t data;  /* offset into the blob note: what the program has written and nobody has acknowledged */
+  uint64_t data_size;
+  uint32_t unsent;      /* of these bytes, how many at the end cannot have been sent yet */
+  uint32_t send_seq;    /* number of the byte behind them */
+  uint32_t receive_seq; /* number of the next byte that comes */
+  uint32_t options;     /* enum ckpt_tcp_option: what both sides have agreed upon */
+  uint32_t send_scale;
+  uint32_t receive_scale;
+  uint32_t segment;     /* bytes that the other side takes in one packet */
+  uint32_t timestamp;   /* its clock */
+  uint32_t window_seq;  /* these five as struct tcp_repair_window has them */
+  uint32_t send_window; /* that the other side has offered */
+  uint32_t send_window_most;
+  uint32_t receive_window;
+  uint32_t receive_window_seq;
+  uint32_t pad;
+};
 
 /* What waits to be read from a socket: one packet, or a piece of a stream. It is followed by the
  * descriptors in flight, each a u32 index into the descriptions note, by the address of who sent it, and by

@@ -184,6 +184,26 @@ static const struct field ckpt_stop_fields[] = {F(pid), F(status)};
 static const struct field ckpt_terminal_fields[] = {F(device), F(flags), F(rows), F(columns), F(modes)};
 #undef F
 
+#define F(name) FIELD(ckpt_tcp, name)
+static const struct field ckpt_tcp_fields[] = {F(inode),
+                                               F(data),
+                                               F(data_size),
+                                               F(unsent),
+                                               F(send_seq),
+                                               F(receive_seq),
+                                               F(options),
+                                               F(send_scale),
+                                               F(receive_scale),
+                                               F(segment),
+                                               F(timestamp),
+                                               F(window_seq),
+                                               F(send_window),
+                                               F(send_window_most),
+                                               F(receive_window),
+                                               F(receive_window_seq),
+                                               F(pad)};
+#undef F
+
 #define F(name) FIELD(ckpt_set, name)
 static const struct field ckpt_set_fields[] = {F(id),  F(key),   F(mode),  F(uid),
                                                F(gid), F(first), F(count), F(pad)};
@@ -247,7 +267,8 @@ static const struct layout layouts[] = {
     LAYOUT(ckpt_child),        LAYOUT(ckpt_terminal),   LAYOUT(ckpt_option),    LAYOUT(ckpt_inotify),
     LAYOUT(ckpt_set),          LAYOUT(ckpt_semaphore),  LAYOUT(ckpt_queue),     LAYOUT(ckpt_message),
     LAYOUT(ckpt_notification), LAYOUT(ckpt_pty),        LAYOUT(ckpt_waiting),   LAYOUT(ckpt_request),
-    LAYOUT(ckpt_report),       LAYOUT(ckpt_resume),     LAYOUT(ckpt_stop),      LAYOUT(ckpt_stopped)};
+    LAYOUT(ckpt_report),       LAYOUT(ckpt_tcp),        LAYOUT(ckpt_resume),    LAYOUT(ckpt_stop),
+    LAYOUT(ckpt_stopped)};
 
 /* Adds to what is in the buffer; false when it does not fit. */
 #define ADD(...)                                                                                             \

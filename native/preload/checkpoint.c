@@ -73,12 +73,11 @@ static long refuse_deferred(struct checkpoint *c) {
 
 static long make_image(struct checkpoint *c) {
   static long (*const steps[])(struct checkpoint *) = {
-      freeze_threads,    refuse_deferred,  clear_umask,          refuse_company,
-      gather_job,        describe_process, describe_signals,     describe_timers,
-      describe_children, describe_sysv,    describe_descriptors, describe_keys,
-      describe_regions,  meet_described,   store_begin,          meet_store,
-      write_pages,       check_swap,       write_files,          write_notes,
-      store_end,
+      freeze_threads,       refuse_deferred,  clear_umask,      refuse_company,    gather_job,
+      describe_process,     describe_signals, describe_timers,  describe_children, describe_sysv,
+      describe_descriptors, describe_keys,    describe_regions, meet_described,    repair_tcp,
+      store_begin,          meet_store,       write_pages,      check_swap,        write_files,
+      write_notes,          store_end,
   };
   for (size_t i = 0; i < sizeof steps / sizeof steps[0]; i++) {
     long result = steps[i](c);
@@ -92,15 +91,19 @@ static long make_image(struct checkpoint *c) {
 static void make_image_on_arena(void *argument) {
   struct checkpoint *c = argument;
   uint64_t pending = pending_signals();
+  if (ckpt_state.tcp_repair)
+    c->request.flags |= CKPT_REQUEST_TCP_REPAIR;
   open_keys();
   c->mem = -1;
   c->job_fd = c->temp_fd = c->core_fd = c->parent.memory = c->parent.pagemap = -1;
   c->result = make_image(c);
+  bool ends = c->result == 0 && c->request.flags & CKPT_REQUEST_KILL;
   if (c->result < 0)
     store_abandon(c);
-  bool ends = c->result == 0 && c->request.flags & CKPT_REQUEST_KILL;
   if (ends)
     leave_addresses(c);
+  else
+    let_tcp_go(c);
   close_in_flight(c);
   take_locks_again(c);
   if (c->mem >= 0)

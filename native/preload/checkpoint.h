@@ -77,6 +77,8 @@ struct checkpoint {
   struct list timerfds;     /* struct ckpt_timerfd */
   struct list sockets;      /* struct ckpt_socket */
   struct list options;      /* struct ckpt_option */
+  struct list tcp;          /* struct ckpt_tcp */
+  struct list chosen_tcp;   /* struct chosen_tcp (tcp_repair.c) */
   struct list terminals;    /* struct ckpt_terminal */
   struct list ptys;         /* struct ckpt_pty */
   struct list pty_sides;    /* ptys.c */
@@ -122,10 +124,12 @@ void open_keys(void);                              /* keys.c: memory under any k
 long describe_regions(struct checkpoint *c);       /* regions.c */
 long describe_sysv(struct checkpoint *c);          /* sysv.c */
 long describe_descriptors(struct checkpoint *c);   /* descriptors.c */
+void let_tcp_go(struct checkpoint *c);             /* tcp_repair.c: connections go on */
 void close_in_flight(struct checkpoint *c);        /* descriptors.c */
 void leave_addresses(const struct checkpoint *c);  /* sockets.c */
 void take_locks_again(const struct checkpoint *c); /* locks.c */
 long meet_described(struct checkpoint *c);         /* meet.c */
+long repair_tcp(struct checkpoint *c);             /* tcp_repair.c: what has been chosen is described */
 long store_begin(struct checkpoint *c);            /* store.c */
 long meet_store(struct checkpoint *c);             /* meet.c */
 long write_pages(struct checkpoint *c);            /* pages.c */

@@ -14,12 +14,12 @@ static bool has_port(const uint8_t *address) {
   return address[2] || address[3]; /* where both kinds of address have it */
 }
 
-static bool tcp_polls(const struct looking *l, short event) {
+bool tcp_polls(const struct looking *l, short event) {
   struct pollfd poller = {.fd = l->fd, .events = event};
   return sys(SYS_(poll), &poller, 1, 0) == 1 && poller.revents & event;
 }
 
-static void describe_tcp(const struct looking *l, struct ckpt_socket *socket) {
+void describe_tcp(const struct looking *l, struct ckpt_socket *socket) {
   struct tcp_info info;
   if (tcp_ask(l->fd, &info) < 0)
     return;

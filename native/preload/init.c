@@ -87,6 +87,12 @@ static void use_ignore(const char *value) {
     complain("CKPT_IGNORE", "it has more than 1023 bytes", "no processes are left out");
 }
 
+static void use_tcp(const char *value) {
+  ckpt_state.tcp_repair = text_equal(value, "repair");
+  if (!ckpt_state.tcp_repair && !text_equal(value, "reset"))
+    complain("CKPT_TCP is neither repair nor reset", value, "images hold no connections to the outside");
+}
+
 /* Relative directories are meant from where the program started, whatever it does to its cwd later. */
 static void use_dir(const char *value) {
   struct text dir = text_in(ckpt_state.dir, sizeof ckpt_state.dir);
@@ -126,6 +132,7 @@ static void use_variable(const char *variable) {
                {"CKPT_TIMEOUT=", use_timeout},
                {"CKPT_WITH_FILES=", use_with_files},
                {"CKPT_IGNORE=", use_ignore},
+               {"CKPT_TCP=", use_tcp},
                {"CKPT_JOB=", use_job}};
   for (size_t i = 0; i < sizeof known / sizeof known[0]; i++)
     if (text_starts(variable, known[i].name) && variable[strlen(known[i].name)])

@@ -101,6 +101,7 @@ static long greet(struct checkpoint *c, struct member *member, const struct ucre
       .size = sizeof request,
       .version = CKPT_CONTROL_VERSION,
       .op = CKPT_REQUEST_JOIN,
+      .flags = c->request.flags,
       .timeout_ms = c->request.timeout_ms,
       .call_known = member->call.known && member->tid == member->pid,
       .call_number = member->call.number,

@@ -126,7 +126,8 @@ long member_written(struct checkpoint *c) {
   passed_close(&passed);
   if (n != (long)sizeof *c->order)
     return fail(c, -ECANCELED, "the process that leads the job has ended");
-  if (c->order->kind == ORDER_END)
-    c->request.flags |= CKPT_REQUEST_KILL;
+  /* Which was to be so only if all goes well. */
+  if (c->order->kind != ORDER_END)
+    c->request.flags &= ~(uint32_t)CKPT_REQUEST_KILL;
   return 0;
 }

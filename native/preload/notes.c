@@ -219,6 +219,7 @@ static void add_own_notes(struct notes *n) {
   add_array(n, CKPT_NOTE_CHILDREN, &c->children, sizeof(struct ckpt_child));
   add_array(n, CKPT_NOTE_STOPS, &c->stops, sizeof(struct ckpt_stop));
   add_array(n, CKPT_NOTE_OPTIONS, &c->options, sizeof(struct ckpt_option));
+  add_array(n, CKPT_NOTE_TCP, &c->tcp, sizeof(struct ckpt_tcp));
   add_array(n, CKPT_NOTE_INOTIFY, &c->inotify, sizeof(struct ckpt_inotify));
   add_array(n, CKPT_NOTE_TERMINALS, &c->terminals, sizeof(struct ckpt_terminal));
   add_array(n, CKPT_NOTE_SETS, &c->sets, sizeof(struct ckpt_set));

@@ -10,6 +10,7 @@
 #include "core/text.h"
 #include "format/socket_options.h"
 #include "job.h"
+#include "tcp.h"
 #include "tcp_ends.h"
 
 int get_number(const struct looking *l, int name) {
@@ -265,8 +266,9 @@ long describe_sockets(struct looking *l, struct list *inodes) {
     result = find_peers(l, inodes);
   for (size_t i = 0; i < l->c->descriptions.count && result == 0; i++) {
     const struct ckpt_socket *socket = turn_to(l, inodes, i);
-    if (socket && is_tcp(socket) && is_here(l->c, i))
-      result = peek_tcp(l, socket, i);
+    if (!socket || !is_tcp(socket) || !is_here(l->c, i))
+      continue;
+    result = is_to_be_repaired(l->c, socket) ? choose_tcp(l, socket, i) : peek_tcp(l, socket, i);
   }
   return result;
 }

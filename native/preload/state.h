@@ -43,6 +43,7 @@ struct state {
   char with_files[CKPT_PATTERNS_MAX]; /* CKPT_WITH_FILES */
   char ignore[CKPT_IGNORE_MAX];       /* CKPT_IGNORE */
   char job[64];                       /* CKPT_JOB=..., or empty */
+  bool tcp_repair;                    /* CKPT_TCP=repair */
   struct ckpt_resume resume;
   struct context context;
   uint32_t parked;   /* threads that stand in ckpt_park */

@@ -24,14 +24,13 @@ long tcp_ask(int fd, struct tcp_info *info) {
 }
 
 bool tcp_has_said_end(uint32_t state) {
-  enum { FIN_WAIT1 = 4, FIN_WAIT2, TIME_WAIT, LAST_ACK = 9, CLOSING = 11 };
-  return state == FIN_WAIT1 || state == FIN_WAIT2 || state == TIME_WAIT || state == TCP_STATE_CLOSE ||
-         state == LAST_ACK || state == CLOSING;
+  return state == TCP_STATE_FIN_WAIT1 || state == TCP_STATE_FIN_WAIT2 || state == TCP_STATE_TIME_WAIT ||
+         state == TCP_STATE_CLOSE || state == TCP_STATE_LAST_ACK || state == TCP_STATE_CLOSING;
 }
 
 /* ---- What is on its way ------------------------------------------------------------------------------- */
 
-static int count(int fd, unsigned long what) {
+int tcp_count(int fd, unsigned long what) {
   int n = 0;
   return sys(SYS_(ioctl), fd, what, &n) < 0 ? 0 : n;
 }
@@ -62,9 +61,9 @@ static void make_room(struct looking *l) {
   set_number(l, SO_RCVLOWAT, A_LOT);
   set_number(l, SO_PEEK_OFF, -1);
   do {
-    seen = count(l->fd, SIOCINQ);
+    seen = tcp_count(l->fd, SIOCINQ);
     sys(SYS_(recvfrom), l->fd, l->peeked, LOOK, MSG_PEEK | MSG_DONTWAIT, NULL, NULL);
-  } while (count(l->fd, SIOCINQ) > seen);
+  } while (tcp_count(l->fd, SIOCINQ) > seen);
   set_number(l, SO_PEEK_OFF, from);
   set_number(l, SO_RCVLOWAT, before);
   if (locked)
@@ -84,7 +83,7 @@ static bool has_room(const struct looking *l, int64_t bytes) {
   uint32_t info[WINDOW + 1] = {0};
   socklen_t size = sizeof info;
   return !is_size_set(l) && sys(SYS_(getsockopt), l->fd, IPPROTO_TCP, TCP_INFO, info, &size) == 0 &&
-         info[WINDOW] > bytes + count(l->fd, SIOCINQ);
+         info[WINDOW] > bytes + tcp_count(l->fd, SIOCINQ);
 }
 
 /* Another CPU may be about to bring it, or another process to send it. What comes between the two looks makes
@@ -92,7 +91,7 @@ static bool has_room(const struct looking *l, int64_t bytes) {
 static int64_t wait_for_more(const struct looking *l, const struct tcp_end *from) {
   struct pollfd poller = {.fd = l->fd, .events = POLLIN};
   int64_t left = ((int64_t)l->c->deadline_ns - (int64_t)now_ns(CLOCK_MONOTONIC)) / 1000000;
-  int before = get_number(l, SO_RCVLOWAT), here = count(l->fd, SIOCINQ);
+  int before = get_number(l, SO_RCVLOWAT), here = tcp_count(l->fd, SIOCINQ);
   int64_t missing = on_its_way(l, from);
   if (missing <= 0)
     return missing;
@@ -151,11 +150,11 @@ long find_tcp_peer(struct looking *l, struct ckpt_socket *socket, bool here) {
     socket->flags |= end->waits ? CKPT_SOCKET_WAITS : 0;
     if (end->waits && end->written)
       return refuse(l, "a TCP socket that waits to be accepted by the program, with data in it");
-    if (here && count(l->fd, SIOCOUTQNSD) > 0)
+    if (here && tcp_count(l->fd, SIOCOUTQNSD) > 0)
       push(l->fd);
     return 0;
   }
-  if (here && !(socket->shutdown & 1) && is_local(end) && count(l->fd, SIOCINQ) > 0)
+  if (here && !(socket->shutdown & 1) && is_local(end) && tcp_count(l->fd, SIOCINQ) > 0)
     find_end(l, socket);
   /* What the other side has ended can come to its end; all else is torn. */
   if (!(socket->shutdown & 1))
@@ -165,10 +164,12 @@ long find_tcp_peer(struct looking *l, struct ckpt_socket *socket, bool here) {
 
 /* ---- What waits --------------------------------------------------------------------------------------- */
 
-static long peek_stream(struct looking *l, size_t description) {
+long peek_stream(struct looking *l, size_t description) {
   struct list packets = {0};
-  struct ckpt_packet head = {.size = (uint32_t)count(l->fd, SIOCINQ)};
+  struct ckpt_packet head = {.size = (uint32_t)tcp_count(l->fd, SIOCINQ)};
   int from = get_number(l, SO_PEEK_OFF);
+  if (head.size == 0)
+    return 0;
   char *bytes = arena_take(&l->c->arena, head.size);
   if (!bytes)
     return -ENOMEM;
@@ -184,11 +185,10 @@ static long peek_stream(struct looking *l, size_t description) {
 
 long peek_tcp(struct looking *l, const struct ckpt_socket *socket, size_t description) {
   const struct tcp_end *other = socket->peer ? tcp_end_of(l->c, socket->peer) : NULL;
-  struct pollfd poller = {.fd = l->fd, .events = POLLPRI};
   if (!(socket->flags & CKPT_SOCKET_CONNECTED) || socket->flags & CKPT_SOCKET_WAITS)
     return 0;
-  if (other && sys(SYS_(poll), &poller, 1, 0) == 1 && poller.revents & POLLPRI)
+  if (other && tcp_polls(l, POLLPRI))
     return refuse(l, "a TCP socket with urgent data in it");
   long result = other ? let_arrive(l, other) : 0;
-  return result < 0 || count(l->fd, SIOCINQ) <= 0 ? result : peek_stream(l, description);
+  return result < 0 ? result : peek_stream(l, description);
 }

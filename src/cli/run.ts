@@ -1,5 +1,5 @@
 import { launch } from "../launch.ts";
-import { readArguments, UsageError } from "./arguments.ts";
+import { readArguments, readChoice, UsageError } from "./arguments.ts";
 import { printDetached, readDuration, readKeep, readName } from "./common.ts";
 import { SignalPasser } from "./pass.ts";
 
@@ -7,7 +7,7 @@ import { SignalPasser } from "./pass.ts";
 export async function runCommand(args: string[]): Promise<number> {
   const parsed = readArguments(args, {
     flags: ["detach"],
-    values: ["name", "dir", "every", "keep", "timeout"],
+    values: ["name", "dir", "every", "keep", "timeout", "tcp"],
     optional: { "with-files": "*" },
     operands: [1, Infinity],
     wanted: "the program to run",
@@ -23,6 +23,7 @@ export async function runCommand(args: string[]): Promise<number> {
     dir: parsed.value("dir"),
     timeout: readDuration(parsed, "timeout"),
     withFiles: parsed.value("with-files"),
+    tcp: readChoice(parsed, { name: "tcp", choices: ["repair"] }),
     ...keep,
   });
   if (detach) {

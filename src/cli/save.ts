@@ -1,13 +1,13 @@
 import { attach } from "../attach.ts";
 import type { Progress } from "../control.ts";
-import { readArguments } from "./arguments.ts";
+import { readArguments, readChoice } from "./arguments.ts";
 import { bytes, findRunning, printJson, readDuration, short, span } from "./common.ts";
 
 /** `ckpt save` */
 export async function saveCommand(args: string[]): Promise<number> {
   const parsed = readArguments(args, {
     flags: ["kill", "json"],
-    values: ["dir", "timeout"],
+    values: ["dir", "timeout", "tcp"],
     lists: ["ignore"],
     optional: { "with-files": "*" },
     operands: [1, 1],
@@ -22,6 +22,7 @@ export async function saveCommand(args: string[]): Promise<number> {
     kill: parsed.flag("kill"),
     timeout,
     withFiles: parsed.value("with-files"),
+    tcp: readChoice(parsed, { name: "tcp", choices: ["repair"] }),
     ignore: parsed.list("ignore"),
     onProgress: (at) => progress.show(at),
   });
