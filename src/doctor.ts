@@ -133,6 +133,11 @@ function probed(probes: Probes): Check[] {
       "a restarted program's CLOCK_MONOTONIC jumps, and goes back after a reboot: it takes CONFIG_TIME_NS, " +
         "and what process namespaces take",
     ),
+    check(
+      "TCP repair",
+      probes.repair,
+      "TCP connections to other processes come back reset: --tcp=repair takes CAP_NET_ADMIN",
+    ),
   ];
 }
 

@@ -41,6 +41,7 @@ const SYMBOLS = {
   ckpt_helper_probe_namespace: { parameters: [], result: "i32", nonblocking: true },
   ckpt_helper_probe_namespace_proc: { parameters: [], result: "i32", nonblocking: true },
   ckpt_helper_probe_clocks: { parameters: [], result: "i32", nonblocking: true },
+  ckpt_helper_probe_repair: { parameters: [], result: "i32" },
 } as const;
 
 /** A negative errno that a native function gave. */
@@ -239,6 +240,7 @@ export class Library implements Disposable {
       namespace: await symbols.ckpt_helper_probe_namespace(),
       namespaceProc: await symbols.ckpt_helper_probe_namespace_proc(),
       clocks: await symbols.ckpt_helper_probe_clocks(),
+      repair: symbols.ckpt_helper_probe_repair(),
     };
   }
 }
@@ -252,6 +254,7 @@ export interface Probes {
   namespace: number;
   namespaceProc: number;
   clocks: number;
+  repair: number;
 }
 
 function checked(what: string, result: number): number {

@@ -32,10 +32,11 @@ export interface RestartOptions extends KeepOptions {
    */
   clocks?: "continue" | "machine";
   /**
-   * TCP connections to other processes: the program finds them `reset` (the default), or nothing is restarted
-   * when there are any (`refuse`).
+   * TCP connections to other processes: the program finds them `reset` (the default), nothing is restarted when
+   * there are any (`refuse`), or they come back themselves (`repair`): from an image that was made so, with
+   * CAP_NET_ADMIN.
    */
-  tcp?: "reset" | "refuse";
+  tcp?: "reset" | "refuse" | "repair";
   /** What has moved: old paths, or those of directories, and where each is now. Of several the longest counts. */
   map?: Record<string, string>;
   /** Its working directory, where it was when not given. */

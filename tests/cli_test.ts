@@ -287,7 +287,15 @@ Deno.test("ckpt doctor looks at everything that a restart needs", async () => {
   await using dir = await TempDir.make();
   const result = await ckpt(["doctor"], dir);
   for (
-    const name of ["kernel", "native part", "userfaultfd", "choice of ids", "ptrace", "compiler"]
+    const name of [
+      "kernel",
+      "native part",
+      "userfaultfd",
+      "choice of ids",
+      "TCP repair",
+      "ptrace",
+      "compiler",
+    ]
   ) {
     assert(result.stdout.includes(name), name);
   }

@@ -230,7 +230,10 @@ for (const kind of ["unix", "tcp"] as const) {
     if (kind === "tcp") {
       const { code, stderr } = await run([built("restart"), "--tcp=refuse", image]);
       assertEquals(code, 1);
-      assertStringIncludes(stderr, `TCP connection to 127.0.0.1:${place}, which cannot come back`);
+      assertStringIncludes(
+        stderr,
+        `TCP connection to 127.0.0.1:${place}, which does not come back so`,
+      );
     }
     await using again = Target.restart(image);
     await again.waitForError(/was a (connection to another process|TCP connection): the program/);

@@ -16,6 +16,8 @@ export interface TargetOptions {
   as?: Who;
   env?: Record<string, string>;
   cwd?: string;
+  /** Words in front of the command, which put it into a namespace. */
+  within?: string[];
 }
 
 export interface RestartOptions extends Omit<TargetOptions, "dir"> {
@@ -125,7 +127,7 @@ export class Target implements AsyncDisposable {
     };
     const words = Object.entries(variables).map(([name, value]) => `${name}=${value}`);
     return new Target(
-      [...asUser(options.as), "env", ...words, ...command],
+      [...asUser(options.as), ...options.within ?? [], "env", ...words, ...command],
       join(options.dir, "job"),
       undefined,
       options.cwd,
@@ -137,7 +139,15 @@ export class Target implements AsyncDisposable {
     const words = Object.entries(options.env ?? {}).map(([name, value]) => `${name}=${value}`);
     const pids = coresOf(image).map((core) => Number(basename(core).replace(".core", "")));
     return new Target(
-      [...asUser(options.as), "env", ...words, built("restart"), ...options.options ?? [], image],
+      [
+        ...asUser(options.as),
+        ...options.within ?? [],
+        "env",
+        ...words,
+        built("restart"),
+        ...options.options ?? [],
+        image,
+      ],
       imagesOf(image).length > 0 ? image : join(image, ".."),
       pids,
       options.cwd,

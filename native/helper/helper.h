@@ -79,5 +79,7 @@ CKPT_HELPER_API int32_t ckpt_helper_probe_namespace(void);
 CKPT_HELPER_API int32_t ckpt_helper_probe_namespace_proc(void);
 /* A time namespace, in a user namespace where it must be. Blocks. */
 CKPT_HELPER_API int32_t ckpt_helper_probe_clocks(void);
+/* Repair mode of TCP sockets. */
+CKPT_HELPER_API int32_t ckpt_helper_probe_repair(void);
 
 #endif

@@ -4,6 +4,8 @@
 #include <fcntl.h>
 #include <linux/sched.h>
 #include <linux/userfaultfd.h>
+#include <netinet/in.h>
+#include <netinet/tcp.h>
 #include <sched.h>
 #include <signal.h>
 #include <stdio.h>
@@ -11,6 +13,7 @@
 #include <sys/ioctl.h>
 #include <sys/mount.h>
 #include <sys/prctl.h>
+#include <sys/socket.h>
 #include <sys/syscall.h>
 #include <sys/wait.h>
 #include <unistd.h>
@@ -176,6 +179,14 @@ int32_t ckpt_helper_probe_namespace(void) {
 
 int32_t ckpt_helper_probe_namespace_proc(void) {
   return try_namespace(OWN_PROC);
+}
+
+int32_t ckpt_helper_probe_repair(void) {
+  int on = 1, fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, IPPROTO_TCP);
+  int error = fd < 0 || setsockopt(fd, IPPROTO_TCP, TCP_REPAIR, &on, sizeof on) < 0 ? errno : 0;
+  if (fd >= 0)
+    close(fd);
+  return error ? -error : 1;
 }
 
 int32_t ckpt_helper_probe_clocks(void) {

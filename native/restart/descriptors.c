@@ -17,6 +17,7 @@
 #include "ptys.h"
 #include "relay.h"
 #include "say.h"
+#include "tcp_repair.h"
 
 enum { INHERITED_MOST = 1024 };
 
@@ -109,7 +110,7 @@ static int keep_outside(const struct child *child, int *keep, size_t *count) {
 
 /* The descriptors that are passed on, the core files and the reports move up; everything else goes. */
 static int clear_the_way(const struct job *job) {
-  int *keep = malloc((INHERITED_MOST + 2 * (size_t)job->count) * sizeof *keep);
+  int *keep = malloc((INHERITED_MOST + 2 * (size_t)job->count + job->repaired_count) * sizeof *keep);
   size_t count = 0;
   if (!keep)
     return say_problem("not enough memory");
@@ -128,6 +129,8 @@ static int clear_the_way(const struct job *job) {
     keep[count++] = child->report_fd;
     keep[count++] = child->image->fd;
   }
+  if (repair_lift(job, keep, &count) < 0)
+    return -1;
   int result = close_others(keep, count);
   free(keep);
   return result;

@@ -37,6 +37,7 @@ struct image_run {
   X(timerfds, TIMERFDS, struct ckpt_timerfd)                                                                 \
   X(sockets, SOCKETS, struct ckpt_socket)                                                                    \
   X(options, OPTIONS, struct ckpt_option)                                                                    \
+  X(tcp, TCP, struct ckpt_tcp)                                                                               \
   X(children, CHILDREN, struct ckpt_child)                                                                   \
   X(stops, STOPS, struct ckpt_stop)                                                                          \
   X(inotify, INOTIFY, struct ckpt_inotify)                                                                   \
@@ -96,6 +97,7 @@ int image_read_notes(struct image *image);
 int image_check_notes(struct image *image);
 /* The part of it about descriptors and what is behind them. */
 int image_check_descriptors(struct image *image);
+int image_check_tcp(struct image *image);
 int image_check_sysv(struct image *image);
 
 #endif

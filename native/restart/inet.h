@@ -27,6 +27,8 @@ const char *inet_words(const union address *address, char *words);
 /* Sends what waited in a UDP socket to it again. */
 void udp_fill(const struct child *child, uint32_t index);
 
+/* The socket of this description, when it is a TCP connection to the outside that was alive; else null. */
+const struct ckpt_socket *connection_to_outside(const struct image *image, uint32_t description);
 /* Makes all TCP connections, what listens, and those that wait there to be accepted: 0 or -1. */
 int tcp_make_all(struct child *child);
 /* Before and after a connection is filled with this many bytes: 0, or -1 with a problem said. */

@@ -7,6 +7,7 @@
 #include "image.h"
 
 struct made_pty;
+struct repaired;
 
 struct job {
   struct image *images; /* the root's first */
@@ -14,6 +15,8 @@ struct job {
   uint32_t count;
   struct made_pty *ptys; /* of the program's own, once descriptors are made */
   uint32_t ptys_count;
+  struct repaired *repaired; /* connections to the outside (tcp_repair.h) */
+  uint32_t repaired_count;
 };
 
 /* Opens the cores beside the root's: 0, or -1 with a problem said. Takes over `root`. */

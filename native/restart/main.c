@@ -33,6 +33,7 @@
 #include "say.h"
 #include "segments.h"
 #include "sysv.h"
+#include "tcp_repair.h"
 #include "terminal.h"
 #include "vdso.h"
 
@@ -119,6 +120,7 @@ static bool checks_pass(struct restart *r) {
       check_copies(image, &r->options);
     vdso_prepare(image, &r->job.children[i].vdso);
   }
+  check_repair(&r->job, &r->options);
   check_sysv(&r->job);
   if (is_beside_others(&r->options))
     check_copy_names(&r->place, r->options.clone);
@@ -201,7 +203,7 @@ static int commit(struct restart *r) {
     return -1;
   if (r->options.copy && !control_ready(r->place.image))
     return -1;
-  if (changes_commit(&r->changes, &r->place) < 0)
+  if (changes_commit(&r->changes, &r->place) < 0 || repair_let_go(&r->job) < 0)
     return -1;
   r->running.pid = r->birth.pid;
   r->running.starttime = running_starttime(r->proc, r->birth.pid);
@@ -255,7 +257,8 @@ static int run(struct restart *r) {
   choose_group(r);
   if ((r->options.detach && detach_open(&r->place) < 0) ||
       redirects_open(&r->options.redirects, r->job.images, r->job.count) < 0 ||
-      changes_begin(&r->changes, &r->place) < 0 || give_birth_to_root(r) < 0) {
+      changes_begin(&r->changes, &r->place) < 0 || repair_make_all(&r->job, &r->options) < 0 ||
+      give_birth_to_root(r) < 0) {
     changes_undo(&r->changes);
     return fail();
   }

@@ -31,7 +31,9 @@ static const char help[] =
     "                    where that is allowed; machine gives the program the machine's\n"
     "  --tcp=MODE        connections to other processes: reset (default) lets the program find them so; "
     "refuse\n"
-    "                    starts nothing when there are any\n"
+    "                    starts nothing when there are any; repair brings those back that were saved with "
+    "it,\n"
+    "                    with the privilege CAP_NET_ADMIN\n"
     "  --map=OLD=NEW     what was at the path OLD, and below it, is now at NEW; several: the longest OLD "
     "counts\n"
     "  --chdir=DIR       its working directory\n"
@@ -148,7 +150,7 @@ static int take(int option, const char *value, struct options *options) {
   static const char *const pid_words[] = {"auto", "same", "namespace", "new", NULL};
   static const char *const files_words[] = {"rewind", "keep", "strict", NULL};
   static const char *const clocks_words[] = {"continue", "machine", NULL};
-  static const char *const tcp_words[] = {"reset", "refuse", NULL};
+  static const char *const tcp_words[] = {"reset", "refuse", "repair", NULL};
   static const char *const copy_words[] = {"first", "further", NULL};
   const char *why;
   uint64_t number;
@@ -176,7 +178,7 @@ static int take(int option, const char *value, struct options *options) {
     return -1;
   case TCP:
     if ((chosen = choose(value, tcp_words)) < 0)
-      return usage("no such --tcp: ", value, "use reset or refuse");
+      return usage("no such --tcp: ", value, "use reset, refuse or repair");
     options->tcp = (enum tcp_mode)chosen;
     return -1;
   case MAP:

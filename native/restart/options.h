@@ -11,7 +11,7 @@
 enum pid_mode { PID_AUTO, PID_SAME, PID_NAMESPACE, PID_NEW };
 enum files_mode { FILES_REWIND, FILES_KEEP, FILES_STRICT };
 enum clocks_mode { CLOCKS_CONTINUE, CLOCKS_MACHINE };
-enum tcp_mode { TCP_RESET, TCP_REFUSE };
+enum tcp_mode { TCP_MODE_RESET, TCP_MODE_REFUSE, TCP_MODE_REPAIR };
 /* Of several copies that somebody else starts: the first changes files outside, for all of them. */
 enum copy_role { COPY_NONE, COPY_FIRST, COPY_FURTHER };
 

@@ -12,6 +12,7 @@
 #include "inet.h"
 #include "ports.h"
 #include "say.h"
+#include "tcp_repair.h"
 
 enum { WAIT_MS = 5000 };
 
@@ -212,7 +213,15 @@ static int make_each(struct child *child, bool (*is_one)(const struct image *, u
 }
 
 /* Those for which any port will do come last. */
+/* Those to the outside that have been made already. */
+static void take_repaired(struct child *child) {
+  for (uint32_t i = 0; i < child->image->descriptions_count; i++)
+    if (is_tcp(child->image, i, CKPT_SOCKET_CONNECTED))
+      child->descriptions[i] = repair_find(child->job, socket_of(child->image, i)->inode);
+}
+
 int tcp_make_all(struct child *child) {
+  take_repaired(child);
   ports_free(child->image);
   return make_each(child, is_within, make_connection) < 0 || make_each(child, listens, make_listener) < 0 ||
                  connect_clients(child) < 0 || make_each(child, is_connecting, begin_to_connect) < 0 ||
@@ -249,17 +258,23 @@ static bool is_torn(const struct ckpt_socket *socket) {
   return socket->flags & CKPT_SOCKET_RESET && socket->state != TCP_CLOSE;
 }
 
+const struct ckpt_socket *connection_to_outside(const struct image *image, uint32_t description) {
+  return is_tcp(image, description, CKPT_SOCKET_CONNECTED) && is_torn(socket_of(image, description))
+             ? socket_of(image, description)
+             : NULL;
+}
+
 void check_connections(const struct image *image, const struct options *options) {
   char words[INET_WORDS];
-  for (uint32_t i = 0; i < image->descriptors_count && options->tcp == TCP_REFUSE; i++) {
-    uint32_t description = image->descriptors[i].description;
-    if (!is_tcp(image, description, CKPT_SOCKET_CONNECTED) || !is_torn(socket_of(image, description)))
-      continue;
+  for (uint32_t i = 0; i < image->descriptors_count && options->tcp == TCP_MODE_REFUSE; i++) {
+    const struct ckpt_socket *socket = connection_to_outside(image, image->descriptors[i].description);
     union address peer;
-    inet_address(&peer, socket_of(image, description), socket_of(image, description)->peer_address);
+    if (!socket)
+      continue;
+    inet_address(&peer, socket, socket->peer_address);
     say_problem(
-        "descriptor %d was a TCP connection to %s, which cannot come back: --tcp=reset lets the program "
-        "find it reset",
+        "descriptor %d was a TCP connection to %s, which does not come back so: --tcp=reset lets the program "
+        "find it reset, --tcp=repair brings it back",
         image->descriptors[i].fd, inet_words(&peer, words));
   }
 }
@@ -283,7 +298,7 @@ int tcp_finish(const struct child *child, uint32_t index) {
   const struct image *image = child->image;
   const struct ckpt_socket *socket = socket_of(image, index);
   int fd = child->descriptions[index];
-  if (!is_tcp(image, index, CKPT_SOCKET_CONNECTED))
+  if (!is_tcp(image, index, CKPT_SOCKET_CONNECTED) || repair_find(child->job, socket->inode) >= 0)
     return 0;
   socket_set_options(child, &image->descriptions[index], fd);
   bool alone = child->others[index] >= 0 && socket_find(image, socket->peer) == image->descriptions_count;

@@ -236,5 +236,5 @@ static int check_all(struct image *image) {
 int image_check_descriptors(struct image *image) {
   if (check_sockets(image) < 0 || check_all(image) < 0)
     return -1;
-  return check_events(image);
+  return check_events(image) < 0 ? -1 : image_check_tcp(image);
 }

@@ -5,18 +5,21 @@ const JSON = "  --json       print JSON";
 const EVERY = "  --every T    checkpoint by itself every T: 30s, 10m, 1h30m";
 const WITH_FILES =
   "  --with-files[=GLOB] carry the contents of its files (whose paths match) in the image";
+const TCP =
+  "  --tcp=repair keep TCP connections to other processes, too: restart --tcp=repair brings them back";
 const KEEP = "  --keep N     with --every: keep the newest N images of the job, remove older ones";
 const TIMEOUT = "  --timeout T  how long threads may take to stop for a checkpoint: 30s, 1m (10s)";
 
 const TEXTS: Record<string, string[]> = {
   run: [
-    "usage: ckpt run [--name N] [--dir D] [--with-files[=GLOB]] [--every T] [--keep N] [--timeout T] [--detach] [--] PROGRAM [ARGUMENT...]",
+    "usage: ckpt run [--name N] [--dir D] [--with-files[=GLOB]] [--tcp=repair] [--every T] [--keep N] [--timeout T] [--detach] [--] PROGRAM [ARGUMENT...]",
     "",
     "Runs a program so that it can be saved. Terminal, input, output and exit status are its own.",
     "",
     "  --name N     name of the job (PROGRAM-PID)",
     DIR,
     WITH_FILES,
+    TCP,
     EVERY,
     KEEP,
     TIMEOUT,
@@ -26,12 +29,13 @@ const TEXTS: Record<string, string[]> = {
     "  ckpt run --name sim --every 10m --keep 3 -- ./sim --steps 1e9",
   ],
   save: [
-    "usage: ckpt save [--kill] [--with-files[=GLOB]] [--ignore P] [--timeout T] [--dir D] [--json] PID|NAME",
+    "usage: ckpt save [--kill] [--with-files[=GLOB]] [--tcp=repair] [--ignore P] [--timeout T] [--dir D] [--json] PID|NAME",
     "",
     "Saves a running program: returns once its image is on disk. The program goes on.",
     "",
     "  --kill       end the program once its image is on disk",
     WITH_FILES,
+    TCP,
     "  --ignore P   leave out a descendant, and all that it has started: its process id or name (several)",
     TIMEOUT,
     DIR,
@@ -50,7 +54,8 @@ const TEXTS: Record<string, string[]> = {
     "  --pid P      process ids: auto, same, namespace (in one of its own), new",
     "  --files F    files that have grown since: rewind (cut back, a copy stays), keep, strict",
     "  --clocks C   those that count from the boot: continue (where allowed), machine",
-    "  --tcp T      TCP connections to other processes: reset (the program finds them so), refuse",
+    "  --tcp T      TCP connections to other processes: reset (the program finds them so), refuse, or",
+    "               repair (they come back, if they were saved with --tcp=repair)",
     "  --map OLD=NEW what was at OLD, or below it, is now at NEW (several; the longest OLD counts)",
     "  --chdir D    its working directory",
     "  --fd N=PATH  its descriptor N leads to PATH, opened as a shell would; N=inherit: to restart's own",

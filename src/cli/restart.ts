@@ -20,7 +20,7 @@ export async function restartCommand(args: string[]): Promise<number> {
     pid: readChoice(parsed, { name: "pid", choices: ["auto", "same", "namespace", "new"] }),
     files: readChoice(parsed, { name: "files", choices: ["rewind", "keep", "strict"] }),
     clocks: readChoice(parsed, { name: "clocks", choices: ["continue", "machine"] }),
-    tcp: readChoice(parsed, { name: "tcp", choices: ["reset", "refuse"] }),
+    tcp: readChoice(parsed, { name: "tcp", choices: ["reset", "refuse", "repair"] }),
     map: Object.fromEntries(
       readPairs(parsed, { name: "map", form: "OLD=NEW, OLD absolute", left: /^\// }),
     ),
