@@ -88,6 +88,7 @@ export const FileFlag = {
   HUGETLB: 1 << 8,
   WATCHED: 1 << 9,
   LIVE: 1 << 10,
+  SPARE: 1 << 11,
 } as const;
 
 /** enum ckpt_description_kind. */

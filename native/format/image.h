@@ -283,6 +283,8 @@ enum ckpt_file_flag {
   CKPT_FILE_HUGETLB = 1u << 8, /* a memfd of huge pages, or on a hugetlbfs; of rdev bytes each */
   CKPT_FILE_WATCHED = 1u << 9, /* some inotify instance watches it */
   CKPT_FILE_LIVE = 1u << 10,   /* in /proc or /sys: what it says changes by itself */
+  CKPT_FILE_SPARE = 1u << 11,  /* small, mapped to be written and shared, and open nowhere: carried for the
+                                  case that  it is gone, and for no other */
 };
 
 /* One inode under one path, mapped or open. */

@@ -109,13 +109,23 @@ static bool is_wanted(const struct checkpoint *c, const struct ckpt_file *file) 
          (S_ISREG(file->mode) && file_is_asked_for(c, string_at(c, file->path)));
 }
 
+/* Who maps a file and closes it has it as memory, which would be lost with the file: others of the same user
+ * may remove it, once the process is no more. It is carried for that, where it costs next to nothing. */
+enum { SPARE_MOST = CKPT_CHUNK };
+
+static bool is_spare(const struct checkpoint *c, const struct ckpt_file *file) {
+  const uint32_t own = CKPT_FILE_OPEN | CKPT_FILE_DELETED | CKPT_FILE_SHM | CKPT_FILE_MEMORY | CKPT_FILE_LIVE;
+  return file->flags & CKPT_FILE_MAPPED && file->flags & CKPT_FILE_WRITTEN && !(file->flags & own) &&
+         S_ISREG(file->mode) && file->size <= SPARE_MOST && !file_is_asked_for(c, string_at(c, file->path));
+}
+
 /* Does a process before this one carry it? */
 static bool is_carried_before(const struct checkpoint *c, const struct ckpt_file *file) {
   if (!c->order)
     return false;
   return file->flags & CKPT_FILE_DELETED
              ? open_elsewhere(c, file->dev, file->ino, c->order->process)
-             : file->flags & CKPT_FILE_SHM && written_before(c, file->dev, file->ino);
+             : file->flags & (CKPT_FILE_SHM | CKPT_FILE_SPARE) && written_before(c, file->dev, file->ino);
 }
 
 /* Where the contents go. */
@@ -166,11 +176,19 @@ static long carry_mapped_files(struct carrying *carrying) {
   struct ckpt_file *files = c->files.entries;
   long result = 0;
   for (size_t i = 0; i < c->files.count && result == 0; i++) {
-    if (!(files[i].flags & CKPT_FILE_MAPPED) || !is_wanted(c, &files[i]) || is_carried_before(c, &files[i]))
+    bool spare = is_spare(c, &files[i]);
+    files[i].flags |= spare ? CKPT_FILE_SPARE : 0u;
+    if (!(files[i].flags & CKPT_FILE_MAPPED) || !(spare || is_wanted(c, &files[i])) ||
+        is_carried_before(c, &files[i]))
+      continue;
+    long from = open_mapped(c, &files[i]);
+    if (spare && from < 0) /* it can do without */
       continue;
     result = make_directory(carrying);
     if (result == 0)
-      result = carry(c, (int)carrying->dir, &files[i], open_mapped(c, &files[i]), carrying->buffer);
+      result = carry(c, (int)carrying->dir, &files[i], from, carrying->buffer);
+    else if (from >= 0)
+      sys(SYS_(close), from);
   }
   return result;
 }

@@ -4,6 +4,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include "core/text.h"
@@ -118,11 +119,20 @@ static int roll_back(const struct change *change, const struct place *place) {
   return result;
 }
 
+/* Memory that has a name outlives the directory, of which a reboot has left nothing where it was in /tmp. */
+static void make_directory(struct change *change) {
+  snprintf(change->directory, sizeof change->directory, "%s", change->path);
+  *strrchr(change->directory, '/') = 0;
+  if (!(change->file->flags & (CKPT_FILE_SHM | CKPT_FILE_SPARE)) || mkdir(change->directory, 0700) < 0)
+    change->directory[0] = 0;
+}
+
 /* Under its name only when it is whole. */
 static int make_again(struct change *change, const struct place *place) {
   char path[PATH_MAX];
   if (snprintf(path, sizeof path, "%s.ckpt-XXXXXX", change->path) >= (int)sizeof path)
     return say_problem("%s: its path is too long", change->path);
+  make_directory(change);
   int out = mkostemp(path, O_CLOEXEC);
   if (out < 0)
     return say_problem("%s is gone and cannot be made again: %s", change->path, strerror(errno));
@@ -186,4 +196,7 @@ void changes_undo(struct changes *changes) {
     if (change->lengthened && truncate(change->path, (off_t)change->length) < 0)
       say_warning("%s is longer now than it was: %s", change->path, strerror(errno));
   }
+  for (uint32_t i = 0; i < changes->count; i++)
+    if (changes->list[i].directory[0])
+      rmdir(changes->list[i].directory);
 }

@@ -138,7 +138,7 @@ static void check_written(const struct checking *checking, const struct ckpt_fil
                           const struct stat *st) {
   bool memory = file_is_memory(file);
   bool grows = !memory || (uint64_t)st->st_size == file->size;
-  if (!(file->flags & CKPT_FILE_CARRIED) || checking->mode == FILES_KEEP ||
+  if (!(file->flags & CKPT_FILE_CARRIED) || file->flags & CKPT_FILE_SPARE || checking->mode == FILES_KEEP ||
       (grows && begins_as_carried(checking, file, st)))
     check_grown(checking, file, st);
   else if (checking->mode == FILES_STRICT)

@@ -23,7 +23,8 @@ struct change {
   const char *path;
   bool lengthened; /* it was shorter than the image has it, before pages were to come into mappings of it */
   uint64_t length; /* then: how long it was */
-  char kept[PATH_MAX]; /* where; "" for nothing */
+  char kept[PATH_MAX];      /* where; "" for nothing */
+  char directory[PATH_MAX]; /* made for it; "" for none */
 };
 
 struct changes {

@@ -168,7 +168,7 @@ int job_share_copies(struct job *job) {
   for (uint32_t i = 0; i < job->count && job->count > 1; i++)
     for (uint32_t j = 0; j < job->images[i].files_count; j++) {
       struct ckpt_file *file = &job->images[i].files[j];
-      if (file->flags & (CKPT_FILE_DELETED | CKPT_FILE_SHM) &&
+      if (file->flags & (CKPT_FILE_DELETED | CKPT_FILE_SHM | CKPT_FILE_SPARE) &&
           !(file->flags & (CKPT_FILE_CARRIED | CKPT_FILE_MEMORY)) &&
           share_copy(job, &job->images[i], file) < 0)
         return -1;
