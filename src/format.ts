@@ -53,6 +53,7 @@ export const RegionKind = {
   VDSO: 4,
   VVAR: 5,
   SHARED: 6,
+  AIO: 7,
 } as const;
 
 /** enum ckpt_region_flag. */

@@ -4,7 +4,7 @@ import type { MemoryGroup, Region, Thread } from "./process_image.ts";
 const KINDS: [MemoryGroup["kind"], (region: Region, threads: readonly Thread[]) => boolean][] = [
   ["heap", ({ flags }) => flags.includes("heap")],
   ["stack", ({ flags }) => flags.includes("stack")],
-  ["kernel", ({ kind }) => kind === "vdso" || kind === "vvar"],
+  ["kernel", ({ kind }) => kind === "vdso" || kind === "vvar" || kind === "aio"],
   ["shared", ({ kind }) => kind === "shared"],
   ["shared file", ({ kind }) => kind === "file shared"],
   ["file", ({ path }) => path !== ""],

@@ -7,7 +7,7 @@ export interface Region {
   /** Protection as /proc/PID/maps shows it, such as `rw-`. */
   protection: string;
   /** What lies there. */
-  kind: "anonymous" | "file" | "file shared" | "vdso" | "vvar" | "shared" | "unknown";
+  kind: "anonymous" | "file" | "file shared" | "vdso" | "vvar" | "shared" | "aio" | "unknown";
   /** Further properties: `stack`, `heap`, `growsdown`, `noreserve`, `locked`, ... */
   flags: string[];
   /** The file behind it, or "". */

@@ -29,8 +29,8 @@ async function refused(command: string[], words: RegExp, env: Record<string, str
   await target.succeed();
 }
 
-Deno.test("checkpoint() refuses asynchronous input and output by name, and disturbs no wait for it", async () => {
-  await refused([built("tests/aio_wait")], /memory at .*aio/);
+Deno.test("checkpoint() refuses asynchronous polls by name, and disturbs none", async () => {
+  await refused([built("tests/aio_queues"), "poll"], /memory at .*aio.*polls under way/);
 });
 
 Deno.test("checkpoint() refuses a thread that cannot be stopped, by its name, and lets the program go on", async () => {

@@ -230,6 +230,7 @@ enum ckpt_region_kind {
   CKPT_REGION_VDSO = 4,        /* its bytes are in the image */
   CKPT_REGION_VVAR = 5,        /* [vvar], [vvar_vclock]: laid by the kernel in front of the vdso */
   CKPT_REGION_SHARED = 6,      /* shared, over a file with CKPT_FILE_MEMORY */
+  CKPT_REGION_AIO = 7,         /* the ring of a queue of asynchronous I/O, in which nothing is under way */
 };
 
 enum ckpt_region_flag {

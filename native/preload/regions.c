@@ -117,7 +117,7 @@ static long add_named(struct reading *r, struct ckpt_region *region, const char 
   if (text_starts(r->name, "/SYSV"))
     return add_segment(r, region);
   if (text_starts(r->name, "/[aio]"))
-    return refuse_region(r, "a queue of asynchronous I/O (io_setup)");
+    return add_queue(r, region);
   if (there)
     return refuse_region(r, "a device");
   return add_nameless(r, region, words);

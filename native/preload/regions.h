@@ -31,4 +31,7 @@ bool find_other_name(struct reading *r, struct stat *st);
 long add_nameless(struct reading *r, struct ckpt_region *region, const char *words);
 long add_segment(struct reading *r, struct ckpt_region *region);
 
+/* The ring of a queue of asynchronous I/O (aio.c). */
+long add_queue(struct reading *r, struct ckpt_region *region);
+
 #endif

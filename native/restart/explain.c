@@ -163,6 +163,10 @@ void plan_explain(const struct image *image, const struct plan_news *news) {
   case PLAN_STEP_TIMER:
     say_problem("cannot make POSIX timer %llu again: %s", a, error);
     break;
+  case PLAN_STEP_AIO:
+    say_problem("cannot make the queue of asynchronous I/O at %llx again: %s; see /proc/sys/fs/aio-max-nr", a,
+                news->error == -ENOSPC ? "this machine, with more CPUs, makes larger ones" : error);
+    break;
   case PLAN_STEP_NOTIFY:
     say_problem("the message queue that is descriptor %llu cannot notify the program again: %s", a, error);
     break;

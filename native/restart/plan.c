@@ -49,7 +49,8 @@ static uint64_t room_size(const struct child *child, uint32_t workers) {
   size += image->timers_count * sizeof(struct ckpt_timer);
   size += image->signals_count * sizeof(struct ckpt_signal) + image->locks_count * sizeof(struct plan_lock);
   size += child->job->count * sizeof(struct ckpt_stopped);
-  size += image->descriptions_count * (sizeof(struct plan_owner) + sizeof(struct plan_notification));
+  size += image->descriptions_count *
+          (sizeof(struct plan_owner) + sizeof(struct plan_notification) + sizeof(struct plan_position));
   size += image->groups_count * sizeof(uint32_t) + vdso->patch_count * sizeof(struct plan_patch);
   size += image->auxv_size + 64 * 32;
   size += image->threads_count * (sizeof(struct ckpt_thread) + sizeof(int32_t) + (uint64_t)PLAN_THREAD_STACK);
@@ -126,6 +127,7 @@ int plan_jump(struct child *child) {
   plan_add_locks(child, &room, plan);
   plan_add_owners(child, &room, plan);
   plan_add_notifications(child, &room, plan);
+  plan_add_positions(child, &room, plan);
   plan_add_arrays(child, &room, plan);
   if (room.next > room.end)
     return say_problem("the plan does not fit into the hole made for it");

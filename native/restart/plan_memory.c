@@ -55,6 +55,7 @@ int plan_region(struct child *child, const struct ckpt_region *from, bool filled
       .prot = from->prot,
       .flags = from->flags,
       .segment = segment,
+      .queue = from->kind == CKPT_REGION_AIO,
   };
   return over_file && (to->fd = region_file(child, from)) < 0 ? -1 : 0;
 }

@@ -46,6 +46,7 @@ void plan_add_credentials(const struct child *child, struct room *room, struct p
 void plan_add_locks(const struct child *child, struct room *room, struct plan *plan);
 void plan_add_owners(const struct child *child, struct room *room, struct plan *plan);
 void plan_add_notifications(const struct child *child, struct room *room, struct plan *plan);
+void plan_add_positions(const struct child *child, struct room *room, struct plan *plan);
 void plan_add_arrays(const struct child *child, struct room *room, struct plan *plan);
 
 #endif

@@ -169,6 +169,18 @@ void plan_add_notifications(const struct child *child, struct room *room, struct
   }
 }
 
+void plan_add_positions(const struct child *child, struct room *room, struct plan *plan) {
+  const struct image *image = child->image;
+  plan->positions = room_take(room, image->descriptions_count * sizeof *plan->positions);
+  for (uint32_t i = 0; i < image->descriptions_count; i++) {
+    const struct ckpt_description *d = &image->descriptions[i];
+    bool live = d->kind == CKPT_DESC_FILE && image->files[d->file - 1].flags & CKPT_FILE_LIVE;
+    int fd = live && d->pos && !(d->flags & O_PATH) ? descriptor_of(image, i) : -1;
+    if (fd >= 0)
+      plan->positions[plan->position_count++] = (struct plan_position){.fd = fd, .position = d->pos};
+  }
+}
+
 void plan_add_arrays(const struct child *child, struct room *room, struct plan *plan) {
   const struct image *image = child->image;
   plan->sigactions =

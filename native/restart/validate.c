@@ -133,6 +133,7 @@ static bool kind_ok(const struct image *image, const struct ckpt_region *region)
   case CKPT_REGION_ANONYMOUS:
     return region->file == 0;
   case CKPT_REGION_VVAR:
+  case CKPT_REGION_AIO:
     return region->file == 0;
   case CKPT_REGION_VDSO:
     return region->file == 0 && region->end - region->start <= VDSO_MOST;

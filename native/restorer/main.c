@@ -109,6 +109,7 @@ void restorer_main(struct plan *plan) {
   restorer_restore_credentials(plan);
   restorer_set_owners(plan);
   restorer_ask_for_notifications(plan);
+  restorer_read_again(plan);
   wait_for_go(plan);
   wait_for_stops(plan);
   restorer_start_timers(plan); /* some take a signal: none is to be there before */

@@ -52,6 +52,7 @@ enum plan_step {
   PLAN_STEP_TIMER,  /* a: id */
   PLAN_STEP_OWNER,  /* a: descriptor, b: thread */
   PLAN_STEP_NOTIFY, /* a: descriptor */
+  PLAN_STEP_AIO,    /* a: address */
 };
 
 /* What the new process tells restart, one packet each. WORDS and WARNING are followed by text. */
@@ -84,7 +85,8 @@ struct plan_region {
   uint32_t flags;     /* enum ckpt_region_flag */
   uint8_t segment;    /* over a System V segment */
   uint8_t attached;   /* ... and in its place, with the other pieces of its attachment */
-  uint16_t pad;
+  uint8_t queue;      /* the ring of a queue of asynchronous I/O, which is made once its events are there */
+  uint8_t pad;
   uint64_t nested; /* where it is until it is moved to its place, pages and all; 0: nowhere */
 };
 
@@ -145,6 +147,13 @@ struct plan_owner {
 struct plan_notification {
   int32_t fd;
   struct ckpt_notification what;
+};
+
+/* A file of the kernel's that was half read. */
+struct plan_position {
+  int32_t fd;
+  uint32_t pad;
+  uint64_t position;
 };
 
 struct plan_credentials {
@@ -215,6 +224,7 @@ struct plan {
   struct plan_lock *locks;
   struct plan_owner *owners;
   struct plan_notification *notifications;
+  struct plan_position *positions;
   uint32_t sigaction_count;
   uint32_t rlimit_count;
   uint32_t itimer_count;
@@ -228,6 +238,7 @@ struct plan {
   uint32_t quiet;      /* SIGCHLD gets SA_NOCLDSTOP until they have, which libckpt takes back */
   uint32_t owner_count;
   uint32_t notification_count;
+  uint32_t position_count;
   uint32_t job_dir_size; /* 0: the program's own stays; else with its end */
   char *job_dir;
 };

@@ -80,6 +80,14 @@ void restorer_set_owners(struct plan *plan) {
   }
 }
 
+/* The kernel keeps what it has to say from the time when it was asked, which was before this was the program:
+ * it is asked again. */
+void restorer_read_again(struct plan *plan) {
+  for (uint32_t i = 0; i < plan->position_count; i++)
+    if (sys(SYS_(lseek), plan->positions[i].fd, 0, SEEK_SET) == 0)
+      sys(SYS_(lseek), plan->positions[i].fd, plan->positions[i].position, SEEK_SET);
+}
+
 void restorer_ask_for_notifications(struct plan *plan) {
   for (uint32_t i = 0; i < plan->notification_count; i++) {
     const struct ckpt_notification *what = &plan->notifications[i].what;

@@ -6,6 +6,8 @@
 #include <sys/mman.h>
 #include <sys/shm.h>
 
+#include "core/aio.h"
+
 #define GUARD_INSTALL 102 /* MADV_GUARD_INSTALL, Linux 6.13 */
 #define MSEAL 462         /* Linux 6.10 */
 
@@ -128,7 +130,21 @@ static void take_keys(struct plan *plan) {
       sys(SYS_(pkey_free), key);
 }
 
+/* Of the same name, which is its address, in place of the memory into which its events have been read. */
+static void make_queue(struct plan *plan, const struct plan_region *region) {
+  const struct aio_ring *events = (const struct aio_ring *)region->start;
+  uint64_t size = region->end - region->start;
+  long made = aio_waiting(events, size) < 0 ? -EINVAL : aio_setup(events);
+  long error = made < 0 ? made : aio_fill((struct aio_ring *)made, events, size, plan->core_fd);
+  if (error >= 0)
+    error = sys(SYS_(mremap), made, size, size, MREMAP_MAYMOVE | MREMAP_FIXED, region->start);
+  if (error < 0)
+    restorer_fail(plan, PLAN_STEP_AIO, error, region->start, 0);
+}
+
 static void finish(struct plan *plan, const struct plan_region *region) {
+  if (region->queue)
+    make_queue(plan, region);
   uint32_t key = region->flags >> CKPT_KEY_SHIFT & (CKPT_KEYS - 1);
   if (region->prot != region->fill_prot || key) {
     uint64_t size = region->end - region->start;

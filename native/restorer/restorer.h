@@ -28,6 +28,7 @@ void restorer_close_files(struct plan *plan);
 void restorer_take_locks(struct plan *plan);
 /* Once all threads are there. */
 void restorer_ask_for_notifications(struct plan *plan);
+void restorer_read_again(struct plan *plan);
 void restorer_set_owners(struct plan *plan);
 /* The id that a thread has now. */
 int32_t restorer_id_now(const struct plan *plan, int32_t tid);

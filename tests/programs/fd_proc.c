@@ -2,11 +2,27 @@
  * symbolic link itself. */
 #include <dirent.h>
 #include <fcntl.h>
+#include <pthread.h>
 #include <sys/stat.h>
 
 #include "check.h"
 
 static volatile int number = 4711;
+
+static void *sleep_on(void *unused) {
+  for (;;)
+    pause();
+  return unused;
+}
+
+/* What follows in a file that was half read is about this process as it is. */
+static void expect_rest(int status) {
+  char text[8192];
+  ssize_t n = read(status, text, sizeof text - 1);
+  CHECK(n > 0);
+  text[n] = 0;
+  CHECK(memcmp(text, "renamed\n", 8) == 0 && strstr(text, "\nThreads:\t2\n"));
+}
 
 int main(void) {
   char text[4096], told[64];
@@ -21,10 +37,16 @@ int main(void) {
   CHECK(read(status, text, 6) == 6 && memcmp(text, "Name:\t", 6) == 0);
   CHECK(lseek(memory, (off_t)&number, SEEK_SET) == (off_t)&number);
 
+  pthread_t thread;
+  CHECK(pthread_create(&thread, NULL, sleep_on, NULL) == 0);
+  int half = open("/proc/self/status", O_RDONLY);
+  CHECK(read(half, text, 6) == 6);
+
   ready();
   wait_for_go();
 
   int changed = 1147;
+  expect_rest(half);
   CHECK(lseek(status, 0, SEEK_CUR) == 6 && lseek(status, 0, SEEK_SET) == 0);
   CHECK(read(status, text, 14) == 14 && memcmp(text, "Name:\trenamed\n", 14) == 0);
   CHECK(write(memory, &changed, sizeof changed) == sizeof changed && number == 1147);

@@ -1,0 +1,43 @@
+/* aio_syncs PATH ROUNDS: lets what it has written to a file be synced, with several requests under way, and
+ * checks each that has ended: none is lost, none comes twice. */
+#include <fcntl.h>
+#include <linux/aio_abi.h>
+#include <stdbool.h>
+#include <sys/syscall.h>
+
+#include "check.h"
+
+enum { BLOCK = 1 << 20, DEPTH = 4 };
+
+int main(int argc, char **argv) {
+  CHECK(argc == 3);
+  long rounds = atol(argv[2]), done = 0, next = 0;
+  aio_context_t queue = 0;
+  static char block[BLOCK];
+  struct iocb requests[DEPTH];
+  bool under_way[DEPTH] = {false};
+  int fd = open(argv[1], O_RDWR | O_CREAT | O_TRUNC | O_CLOEXEC, 0600);
+  CHECK(fd >= 0 && syscall(SYS_io_setup, DEPTH, &queue) == 0);
+  ready();
+  while (done < rounds) {
+    for (int i = 0; i < DEPTH && next < rounds; i++) {
+      struct iocb *request = &requests[i];
+      if (under_way[i])
+        continue;
+      memset(block, (int)next, sizeof block);
+      CHECK(pwrite(fd, block, sizeof block, next++ % 8 * BLOCK) == BLOCK);
+      *request = (struct iocb){
+          .aio_data = (unsigned)i, .aio_lio_opcode = IOCB_CMD_FSYNC, .aio_fildes = (unsigned)fd};
+      under_way[i] = true;
+      CHECK(syscall(SYS_io_submit, queue, 1, &request) == 1);
+    }
+    struct io_event event;
+    long n;
+    while ((n = syscall(SYS_io_getevents, queue, 1, 1, &event, NULL)) < 0 && errno == EINTR)
+      ;
+    CHECK(n == 1 && event.data < DEPTH && under_way[event.data] && event.res == 0);
+    under_way[event.data] = false;
+    done++;
+  }
+  success();
+}
