@@ -113,9 +113,21 @@ function notRunning(to: string, name: string): string {
   return `Cannot ${to} ${name}: it does not run (ckpt restart ${name} brings it back)`;
 }
 
-/** One line for a job that runs on by itself. */
-export function printDetached({ name, pid }: Job, { stopped }: { stopped?: boolean } = {}): void {
-  console.log(`${name}  ${stopped ? "stopped" : "running"} ${pid}`);
+/** Jobs that run on by themselves: a line for each, or JSON. */
+export function printDetached(
+  jobs: readonly Job[],
+  { stopped, json }: { stopped?: boolean; json: boolean },
+): void {
+  const state = stopped ? "stopped" : "running";
+  if (json) printJson(jobs.map(({ name, dir: path, pid }) => ({ name, path, state, pid })));
+  else for (const { name, pid } of jobs) console.log(`${name}  ${state} ${pid}`);
+}
+
+/** Whether --detach is there, and --json with it: without it the output is the program's. */
+export function readDetach(args: Arguments): { detach: boolean; json: boolean } {
+  const [detach, json] = [args.flag("detach"), args.flag("json")];
+  if (json && !detach) throw new UsageError("--json takes --detach, too");
+  return { detach, json };
 }
 
 /** Lines with aligned columns. */

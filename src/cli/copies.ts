@@ -5,12 +5,12 @@ import { SignalPasser } from "./pass.ts";
 /** `ckpt restart --clone`: the status of the first copy that does not end with 0, or 0. */
 export async function restartCopies(
   path: string,
-  { count, options }: { count: number; options: CloneOptions },
+  { count, options, json }: { count: number; options: CloneOptions; json: boolean },
 ): Promise<number> {
   using signals = new SignalPasser({ shares: false });
   const copies = await clone(path, count, options);
   if (options.detach) {
-    for (const copy of copies) printDetached(copy, options);
+    printDetached(copies, { ...options, json });
     return 0;
   }
   await signals.to({

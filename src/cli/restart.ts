@@ -4,17 +4,18 @@ import { defaultDirectory, images } from "../images.ts";
 import { restart } from "../restart.ts";
 import { readArguments, readChoice, readCount, readPairs, UsageError } from "./arguments.ts";
 import { restartCopies } from "./copies.ts";
-import { findImage, printDetached, readKeep, readName } from "./common.ts";
+import { findImage, printDetached, readDetach, readKeep, readName } from "./common.ts";
 import { SignalPasser } from "./pass.ts";
 
 /** `ckpt restart` */
 export async function restartCommand(args: string[]): Promise<number> {
   const parsed = readArguments(args, {
-    flags: ["any-owner", "ignore-cpu", "quiet", "detach", "stopped", "pty", "no-tty"],
+    flags: ["any-owner", "ignore-cpu", "quiet", "detach", "json", "stopped", "pty", "no-tty"],
     values: ["name", "dir", "pid", "files", "clocks", "tcp", "chdir", "every", "keep", "clone"],
     lists: ["map", "fd"],
     operands: [0, 1],
   });
+  const { detach, json } = readDetach(parsed);
   const options = {
     name: readName(parsed),
     pid: readChoice(parsed, { name: "pid", choices: ["auto", "same", "namespace", "new"] }),
@@ -28,7 +29,7 @@ export async function restartCommand(args: string[]): Promise<number> {
     fds: Object.fromEntries(
       readPairs(parsed, { name: "fd", form: "N=PATH or N=inherit", left: /^\d{1,7}$/ }),
     ),
-    detach: parsed.flag("detach"),
+    detach,
     pty: parsed.flag("pty"),
     noTty: parsed.flag("no-tty"),
     stopped: parsed.flag("stopped"),
@@ -50,9 +51,9 @@ export async function restartCommand(args: string[]): Promise<number> {
   if (options.detach && options.every) {
     throw new UsageError("--every and --detach do not go together");
   }
-  if (count !== undefined) return await restartCopies(path, { count, options });
+  if (count !== undefined) return await restartCopies(path, { count, options, json });
   if (options.detach) {
-    printDetached(await restart(path, options), options);
+    printDetached([await restart(path, options)], { ...options, json });
     return 0;
   }
   using signals = new SignalPasser();

@@ -1,19 +1,19 @@
 import { launch } from "../launch.ts";
 import { readArguments, readChoice, UsageError } from "./arguments.ts";
-import { printDetached, readDuration, readKeep, readName } from "./common.ts";
+import { printDetached, readDetach, readDuration, readKeep, readName } from "./common.ts";
 import { SignalPasser } from "./pass.ts";
 
 /** `ckpt run` */
 export async function runCommand(args: string[]): Promise<number> {
   const parsed = readArguments(args, {
-    flags: ["detach"],
+    flags: ["detach", "json"],
     values: ["name", "dir", "every", "keep", "timeout", "tcp"],
     optional: { "with-files": "*" },
     operands: [1, Infinity],
     wanted: "the program to run",
     commandLine: true,
   });
-  const detach = parsed.flag("detach");
+  const { detach, json } = readDetach(parsed);
   const keep = readKeep(parsed);
   if (detach && keep.every) throw new UsageError("--every and --detach do not go together");
   using signals = new SignalPasser();
@@ -27,7 +27,7 @@ export async function runCommand(args: string[]): Promise<number> {
     ...keep,
   });
   if (detach) {
-    printDetached(job);
+    printDetached([job], { json });
     return 0;
   }
   await signals.to(job);
