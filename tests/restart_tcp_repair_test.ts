@@ -2,8 +2,8 @@ import { assert, assertEquals, assertStringIncludes } from "@std/assert";
 import { Image } from "../mod.ts";
 import { NoteType, TCP } from "../src/format.ts";
 import { CoreEditor } from "./edit_core.ts";
-import { Machine, networkObstacle } from "./network.ts";
-import { built, eventually, run, testUnless } from "./support.ts";
+import { connect, Machine, networkObstacle } from "./network.ts";
+import { built, eventually, isInstalled, run, TempDir, testUnless } from "./support.ts";
 import { coreOf, imagesOf, Target, userObstacle } from "./target.ts";
 import { expectAll, expectEnd, fillBothWays, Pair, repair, tell } from "./tcp_pair.ts";
 
@@ -356,3 +356,52 @@ testUnless(networkObstacle, "image.processes tells which connections are held", 
     `comes back with --tcp=repair, 299000 bytes waiting, ${descriptor!.unacknowledged} bytes on`,
   );
 });
+
+testUnless(
+  networkObstacle || (!await isInstalled("redis-benchmark") && "redis-benchmark is not installed"),
+  `restart() with tcp: "repair" lets the clients of a server notice nothing`,
+  async () => {
+    await using dir = await TempDir.make();
+    await using here = await Machine.make();
+    await using there = await Machine.make();
+    await connect(here, there);
+    const at = ["-h", "10.9.0.1"];
+    const count = async () =>
+      Number(
+        (await run([...here.within, "redis-cli", ...at, "get", "counter:__rand_int__"])).stdout,
+      );
+    const options = [
+      "--bind",
+      "10.9.0.1",
+      "--protected-mode",
+      "no",
+      "--save",
+      "",
+      "--dir",
+      dir.path,
+    ];
+    await using servers = new AsyncDisposableStack();
+    let server = Target.launch(["redis-server", ...options], {
+      dir: dir.join("ckpt"),
+      within: here.within,
+    });
+    await server.waitFor("Ready to accept connections");
+    servers.use(server);
+    const clients = run([
+      ...there.within,
+      ...["redis-benchmark", ...at, "-c", "50", "-n", "200000", "-t", "incr", "-q"],
+    ]);
+    for (let round = 0; round < 3; round++) {
+      const before = await eventually("an answer", async () => await count() || false);
+      await eventually("clients at work", async () => await count() > before + 1000);
+      const words = [built("ckpt"), "save", "--kill", ...repair, `${server.programPid}`];
+      const { code, stderr } = await run([...here.within, ...words]);
+      assertEquals(code, 0, stderr);
+      await server.end();
+      server = Target.restart(dir.join("ckpt/job"), { options: repair, within: here.within });
+      servers.use(server);
+    }
+    const { code, stderr } = await clients;
+    assertEquals({ code, stderr, count: await count() }, { code: 0, stderr: "", count: 200000 });
+  },
+);

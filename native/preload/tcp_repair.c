@@ -132,7 +132,9 @@ static long take_queue(int fd, int queue, uint32_t *seq) {
 /* Of the first packet some may be acknowledged already. */
 static long take_written(struct looking *l, struct ckpt_tcp *tcp) {
   size_t room = tcp->data_size + PARTLY_SENT;
-  char *bytes = arena_take(&l->c->arena, room);
+  char *bytes = room > PEEK_MOST ? arena_take(&l->c->arena, room) : l->peeked;
+  if (tcp->data_size == 0)
+    return 0;
   if (!bytes)
     return -ENOMEM;
   long n = sys(SYS_(recvfrom), l->fd, bytes, room, MSG_PEEK | MSG_DONTWAIT, NULL, NULL);
@@ -141,9 +143,7 @@ static long take_written(struct looking *l, struct ckpt_tcp *tcp) {
   if ((uint64_t)n < tcp->data_size)
     return -EIO;
   tcp->data = l->c->blob.count;
-  n = tcp->data_size
-          ? list_add_bytes(&l->c->arena, &l->c->blob, bytes + (uint64_t)n - tcp->data_size, tcp->data_size)
-          : 0;
+  n = list_add_bytes(&l->c->arena, &l->c->blob, bytes + (uint64_t)n - tcp->data_size, tcp->data_size);
   return n < 0 ? n : 0;
 }
 
@@ -245,8 +245,10 @@ long repair_tcp(struct checkpoint *c) {
   struct chosen_tcp *chosen = c->chosen_tcp.entries;
   size_t count = c->chosen_tcp.count;
   struct looking *l = count ? arena_take(&c->arena, sizeof *l) : NULL;
-  if (!l)
-    return count ? -ENOMEM : 0;
+  if (count == 0)
+    return 0;
+  if (!l || !(l->peeked = arena_take(&c->arena, PEEK_MOST)))
+    return -ENOMEM;
   l->c = c;
   long result = 0;
   for (size_t i = 0; i < count && result == 0; i++)
