@@ -40,7 +40,7 @@ const DETAILS: Partial<Record<Descriptor["kind"], Details>> = {
   "pty master": masterDetails,
   "pty slave": (_, { description: { a } }) => ({ pty: a === 0n ? undefined : minorOf(Number(a)) }),
   queue: (_, { description: { pos, a } }) => ({ waiting: Number(pos), room: Number(a) }),
-  pidfd: (_, { description: { a } }) => ({ count: Number(a) }),
+  pidfd: (_, { description: { a, b } }) => ({ count: Number(a), pid: Number(b) || undefined }),
   eventfd: (_, { description: { a, b } }) => ({ count: Number(a), semaphore: b === 1n }),
   epoll: (job, of) => {
     const { notes, index } = job.holders(of).find(({ notes, index }) => notes.watches.has(index)) ??

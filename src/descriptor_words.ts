@@ -35,7 +35,8 @@ const WORDS: Partial<Record<Descriptor["kind"], (descriptor: Descriptor) => stri
   signalfd: ({ signals = [] }) => `signalfd for ${signals.map(signal).join(", ") || "nothing"}`,
   "unix socket": socket,
   socket,
-  pidfd: ({ count }) => count ? "a process that has ended" : "the program's own process",
+  pidfd: ({ count, pid }) =>
+    count ? "a process that has ended" : pid ? `process ${pid}` : "the program's own process",
   inotify: ({ paths = [] }) => `inotify instance for ${some(paths) || "nothing"}`,
   netlink: ({ protocol = "netlink" }) => protocol.replace("netlink", "netlink socket"),
   queue: ({ name, waiting = 0, room }) =>

@@ -166,8 +166,10 @@ export interface Descriptor {
   /** Of a socket: the other end's address. */
   peerAddress?: string;
   /** Of an eventfd: its count; of a timerfd: expirations that nobody has read; of a pidfd: 1 when its
-   * process has ended. */
+   * process has ended and nobody can ask for its status any more. */
   count?: number;
+  /** Of a pidfd: which other process of the job it is of, or which child that has ended. */
+  pid?: number;
   /** Of an eventfd: whether a read takes one from it. */
   semaphore?: boolean;
   /** Of an inotify instance: the paths that it watches, in the order of its watches. */

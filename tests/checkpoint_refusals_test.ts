@@ -249,3 +249,11 @@ Deno.test("CKPT_SIGNAL chooses another signal", async () => {
   Deno.kill(target.pid, "SIGUSR2");
   assertEquals((await target.end()).signal, "SIGUSR2");
 });
+
+Deno.test("checkpoint() gives up on a process that waits in vfork for another member, and lets all go on", async () => {
+  await refused(
+    [built("tests/tree_vfork")],
+    /process \d+ \("tree_vfork"\): it does not come to a stop in time/,
+    { CKPT_TIMEOUT: "1" },
+  );
+});

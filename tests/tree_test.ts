@@ -33,6 +33,10 @@ roundtrips([
     program: "tree_started_with",
   },
   {
+    does: "brings back pidfds of other processes of the program, and of children that have ended",
+    program: "tree_pidfd",
+  },
+  {
     does: "brings back locks that one process holds and another waits for",
     program: "tree_locks",
     endsForGood: true,
@@ -227,4 +231,15 @@ Deno.test("Job.kill() ends a program with all of its descendants", async () => {
     await eventually(`${name} is gone`, () => ["Z", undefined].includes(stateOf(pid)));
   }
   assertEquals((await job.status).signal, "SIGKILL");
+});
+
+Deno.test("restart() with other ids refuses a pidfd of another process, and says whose", async () => {
+  await using dir = await TempDir.make();
+  await using first = Target.launch([built("tests/tree_pidfd")], { dir: dir.join("ckpt") });
+  await first.waitFor("READY\n");
+  const image = await first.checkpoint();
+  await first.kill();
+  const { code, stderr } = await run([built("restart"), "--pid=new", image]);
+  assertEquals(code, 1);
+  assertMatch(stderr, /process \d+ has a pidfd of process \d+, which would have another id/);
 });

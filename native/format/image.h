@@ -320,7 +320,8 @@ enum ckpt_description_kind {
   CKPT_DESC_UNIX_SOCKET = 10, /* a: index into the sockets note; data: what waits to be read here, struct
                                  ckpt_packet after struct ckpt_packet */
   CKPT_DESC_SOCKET = 11,      /* a TCP or UDP socket; a, data: likewise */
-  CKPT_DESC_PIDFD = 12,       /* of the program's own process; a: 1 for one that has ended and been reaped */
+  CKPT_DESC_PIDFD = 12,       /* of the process itself; a: 1 for one that has ended and been reaped; b: id of
+                                 another one of the job, or of a child that has ended, or 0 */
   CKPT_DESC_INOTIFY = 13,     /* what it watches is in the inotify note */
   CKPT_DESC_NETLINK = 14,     /* a netlink socket; a: index into the sockets note */
   CKPT_DESC_QUEUE = 15,       /* a POSIX message queue; pos: messages in it, a: room for how many, with its

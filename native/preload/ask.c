@@ -290,6 +290,17 @@ static long begin_stopped(struct checkpoint *c, struct member *member) {
   return queue(c, member);
 }
 
+/* Nothing stops it before whom it has made by vfork lets it go on, and once it was traced it could not be let
+ * go of. */
+static bool waits_in_vfork(int32_t tid) {
+  struct known_call call = {0};
+  char line[256];
+  if (held_state_of(tid) != 'D' || read_of(tid, "syscall", line, sizeof line) <= 0)
+    return false;
+  known_call_parse(&call, line);
+  return call.known && (call.number == __NR_vfork || call.number == __NR_clone || call.number == __NR_clone3);
+}
+
 static long at_most_0(long result) {
   return result < 0 ? result : 0;
 }
@@ -321,6 +332,8 @@ static long begin(struct checkpoint *c, struct member *member) {
   }
   if (is_stopped(member->tid))
     return begin_stopped(c, member);
+  if (waits_in_vfork(member->tid))
+    return 0;
   if (sys(SYS_(ptrace), PTRACE_SEIZE, member->tid, 0, 0) < 0)
     return queue(c, member);
   sys(SYS_(ptrace), PTRACE_INTERRUPT, member->tid, 0, 0);

@@ -2,6 +2,7 @@
 #include <errno.h>
 #include <string.h>
 #include <sys/timerfd.h>
+#include <sys/wait.h>
 #include <time.h>
 
 #include "core/sys.h"
@@ -88,6 +89,31 @@ static void describe_eventfd(struct looking *l, struct ckpt_description *d, uint
   }
 }
 
+static bool is_in_flight(const struct looking *l) {
+  const struct ckpt_descriptor *all = l->c->in_flight.entries;
+  for (size_t i = 0; i < l->c->in_flight.count; i++)
+    if (all[i].fd == l->fd)
+      return true;
+  return false;
+}
+
+/* Of a child that has ended, for which nobody has waited. */
+static bool is_own_ended(int32_t pid) {
+  siginfo_t info = {0};
+  return sys(SYS_(waitid), P_PID, pid, &info, WEXITED | WNOHANG | WNOWAIT | __WALL, NULL) == 0 &&
+         info.si_pid == pid;
+}
+
+/* Those of others are made once all are there, which is too late for what is in flight. */
+static bool has_pidfd_of(const struct looking *l, int32_t pid, struct ckpt_description *d) {
+  bool own = pid == l->c->process.pid;
+  if (!own && (is_in_flight(l) || !(is_in_job(l->c, pid) || is_own_ended(pid))))
+    return false;
+  d->kind = CKPT_DESC_PIDFD;
+  d->b = own ? 0 : (uint64_t)pid;
+  return true;
+}
+
 long describe_anonymous(struct looking *l, struct ckpt_description *d) {
   static const struct {
     const char *name, *words;
@@ -118,10 +144,8 @@ long describe_anonymous(struct looking *l, struct ckpt_description *d) {
     return 0;
   }
   uint64_t pid = 0;
-  if (proc_field(l->info, "Pid", 10, &pid) && (int32_t)pid == l->c->process.pid) {
-    d->kind = CKPT_DESC_PIDFD;
+  if (proc_field(l->info, "Pid", 10, &pid) && has_pidfd_of(l, (int32_t)pid, d))
     return 0;
-  }
   for (const char *at = l->info; *at; at++)
     if (text_starts(at, "\nPid:\t-1\n")) { /* it has ended, and nobody can ask for its status any more */
       d->kind = CKPT_DESC_PIDFD;

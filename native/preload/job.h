@@ -19,6 +19,7 @@
 struct open_file {
   uint64_t dev, ino;
   uint32_t process;   /* the leader is 0 */
+  int32_t pid;        /* its id */
   int32_t fd;         /* -1: a mapping */
   uint32_t flags;     /* O_*; of a mapping PROT_* */
   uint32_t id;        /* the same for all that refer to one open file description; 0: only one process does */
@@ -192,6 +193,8 @@ uint32_t shared_id(const struct checkpoint *c, int fd);
 bool another_has(const struct checkpoint *c, int fd, uint64_t inode);
 bool carries_shared(const struct checkpoint *c, uint32_t id);
 bool carries_inode(const struct checkpoint *c, uint64_t dev, uint64_t ino);
+/* Is it one of the job's processes that have something open? */
+bool is_in_job(const struct checkpoint *c, int32_t pid);
 
 /* same_file.c */
 struct file_of {

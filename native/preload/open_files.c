@@ -37,6 +37,7 @@ static long add_own(struct checkpoint *c, int fd) {
       .master = master,
       .dev = st.st_dev,
       .ino = st.st_ino,
+      .pid = c->process.pid,
       .fd = fd,
       .flags = (uint32_t)flags,
       .outside = was_there(fd, st.st_dev, st.st_ino),
@@ -196,6 +197,14 @@ long open_files_receive(struct checkpoint *c, int fd, uint64_t files, uint32_t p
   for (size_t i = first; process && i < c->open_files.count; i++)
     entries[i].process = process;
   return result;
+}
+
+bool is_in_job(const struct checkpoint *c, int32_t pid) {
+  const struct open_file *files = c->open_files.entries;
+  for (size_t i = 0; i < c->open_files.count; i++)
+    if (files[i].pid == pid)
+      return true;
+  return false;
 }
 
 /* ---- TCP ---------------------------------------------------------------------------------------------- */

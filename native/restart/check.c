@@ -186,3 +186,24 @@ void check_alive(const struct image *image, const struct place *place, const str
         "process %d still runs, restarted from this job: stop it first, or --pid=namespace for a copy",
         now.pid);
 }
+
+static bool is_ended_child(const struct image *image, pid_t pid) {
+  for (uint32_t i = 0; i < image->children_count; i++)
+    if (image->children[i].pid == pid)
+      return true;
+  return false;
+}
+
+void check_pidfds(const struct job *job, const struct image *image, const struct options *options) {
+  for (uint32_t i = 0; i < image->descriptions_count; i++) {
+    const struct ckpt_description *d = &image->descriptions[i];
+    pid_t pid = (pid_t)d->b;
+    if (d->kind != CKPT_DESC_PIDFD || pid == 0)
+      continue;
+    if (!job_find(job, pid) && !is_ended_child(image, pid))
+      say_problem("process %d has a pidfd of process %d, which the image lacks", image->process.pid, pid);
+    else if (options->pids == PID_NEW)
+      say_problem("process %d has a pidfd of process %d, which would have another id with --pid=new",
+                  image->process.pid, pid);
+  }
+}

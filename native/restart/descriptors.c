@@ -252,7 +252,7 @@ static int make(struct child *child, uint32_t index) {
     *fd = signalfd_make(child, d);
     break;
   case CKPT_DESC_PIDFD:
-    *fd = pidfd_make(child, d);
+    *fd = pidfd_make(child, d, getpid());
     break;
   case CKPT_DESC_QUEUE:
     *fd = queue_make(child, d);
@@ -276,12 +276,18 @@ static int make(struct child *child, uint32_t index) {
   return *fd < 0 ? -1 : set_flags(child, d, *fd);
 }
 
+static int make_own_pidfd(const struct child *child, uint32_t index) {
+  const struct ckpt_description *d = &child->image->descriptions[index];
+  int fd = child->descriptions[index] = pidfd_make(child, d, d->b ? (pid_t)d->b : getpid());
+  return fd < 0 ? -1 : set_flags(child, d, fd);
+}
+
 /* What is about the process itself is made there: it does not exist before. */
 static int make_own(const struct child *child) {
   const struct image *image = child->image;
   for (uint32_t i = 0; i < image->descriptions_count; i++) {
     const struct ckpt_description *d = &image->descriptions[i];
-    if (d->kind == CKPT_DESC_PIDFD && (child->descriptions[i] = pidfd_make(child, d)) < 0)
+    if (d->kind == CKPT_DESC_PIDFD && make_own_pidfd(child, i) < 0)
       return -1;
     if (!(d->flags & O_PATH) && set_owner(child, d, child->descriptions[i]) < 0 && errno != ESRCH)
       return say_problem("%s: cannot set its owner: %s", image_string(image, d->name), strerror(errno));

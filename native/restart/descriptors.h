@@ -49,7 +49,8 @@ int eventfd_make(const struct child *child, const struct ckpt_description *d);
 int timerfd_make(const struct child *child, const struct ckpt_description *d);
 int signalfd_make(const struct child *child, const struct ckpt_description *d);
 int inet_make(const struct child *child, const struct ckpt_description *d);
-int pidfd_make(const struct child *child, const struct ckpt_description *d);
+/* Of this process, when it is not one that has ended and been reaped. */
+int pidfd_make(const struct child *child, const struct ckpt_description *d, pid_t pid);
 int queue_make(const struct child *child, const struct ckpt_description *d);
 int netlink_make(const struct child *child, const struct ckpt_description *d);
 int inotify_make(const struct child *child);

@@ -71,8 +71,8 @@ static long pidfd_of_the_dead(void) {
   return fd;
 }
 
-int pidfd_make(const struct child *child, const struct ckpt_description *d) {
-  long fd = d->a ? pidfd_of_the_dead() : sys(SYS_(pidfd_open), getpid(), 0);
+int pidfd_make(const struct child *child, const struct ckpt_description *d, pid_t pid) {
+  long fd = d->a ? pidfd_of_the_dead() : sys(SYS_(pidfd_open), pid, 0);
   errno = fd < 0 ? (int)-fd : 0;
   return descriptor_lift(child, (int)fd, "a pidfd");
 }

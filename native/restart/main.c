@@ -111,6 +111,7 @@ static bool checks_pass(struct restart *r) {
     check_machine(image, &r->options);
     check_rights(image);
     check_surroundings(image, &r->options);
+    check_pidfds(&r->job, image, &r->options);
     check_unix_names(image);
     check_connections(image, &r->options);
     check_alive(image, &r->place, &r->options);

@@ -117,9 +117,10 @@ static bool description_ok(const struct image *image, const struct ckpt_descript
   case CKPT_DESC_EVENTFD:
   case CKPT_DESC_EPOLL:
   case CKPT_DESC_SIGNALFD:
-  case CKPT_DESC_PIDFD:
   case CKPT_DESC_INOTIFY:
     return true;
+  case CKPT_DESC_PIDFD:
+    return d->a <= 1 && d->b <= INT32_MAX;
   case CKPT_DESC_UNIX_SOCKET:
     return d->a < image->sockets_count && image->sockets[d->a].domain == AF_UNIX && packets_ok(image, d);
   case CKPT_DESC_SOCKET:
