@@ -39,7 +39,10 @@ const DETAILS: Partial<Record<Descriptor["kind"], Details>> = {
   },
   "pty master": masterDetails,
   "pty slave": (_, { description: { a } }) => ({ pty: a === 0n ? undefined : minorOf(Number(a)) }),
-  queue: (_, { description: { pos, a } }) => ({ waiting: Number(pos), room: Number(a) }),
+  queue: (_, { description: { pos, a } }) => ({
+    waiting: Number(pos),
+    room: Number(a & 0xffffffffn),
+  }),
   pidfd: (_, { description: { a, b } }) => ({ count: Number(a), pid: Number(b) || undefined }),
   eventfd: (_, { description: { a, b } }) => ({ count: Number(a), semaphore: b === 1n }),
   epoll: (job, of) => {

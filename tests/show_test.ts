@@ -132,7 +132,7 @@ const SHOWN: [part: string, program: string, args: string[], lines: string[]][] 
   ["--fds", "fd_proc", [], ["5: /proc/P0/status, read at 6", "8: /proc/P0, as a path only"]],
   ["--fds", "fd_netlink", [], ["3: netlink socket for routes"]],
   ["--fds", "fd_eventfd", [], ["3: eventfd at 12", "4: eventfd at 3, a semaphore"]],
-  ["--fds", "fd_mqueue", [], ["3: message queue /ckpt-test-P0, 0 messages waiting, room for 3"]],
+  ["--fds", "fd_mqueue", [], ["3: message queue /ckpt-test-P0, 0 messages waiting, room for 5"]],
   ["--fds", "fd_socketpair", [], [
     "9: unix stream to 10, shut for writing",
     "10: unix stream to 9, shut for reading, 10 bytes waiting",
