@@ -47,6 +47,7 @@ for (
     ["message", /netlink socket with messages/],
     ["packet", /a socket/],
     ["filter", /socket with a filter in eBPF/],
+    ["senders", /multicast group from some senders only/],
     ["tls", /TCP socket with another protocol on top/],
     ["epoll", /epoll.*closed or reused/],
     ["inotify", /inotify.*watch 1 .*not found/],

@@ -4,6 +4,12 @@ import { built, eventually, isInstalled, run, TempDir, testUnless } from "./supp
 import { asUser, everyone, imagesOf, Target } from "./target.ts";
 import { descendants } from "./process.ts";
 
+/** Why there is no IPv6, false when there is. */
+const noSix = await Deno.readTextFile("/proc/net/if_inet6").then(
+  (text) => !text.includes(" lo\n") && "this machine has no IPv6",
+  () => "this machine has no IPv6",
+);
+
 roundtrips([
   {
     does: "leads duplicates of 0-2 to its own",
@@ -50,6 +56,7 @@ roundtrips([
     does: "brings back sockets that listen and datagram sockets",
     program: "fd_inet",
   },
+  { does: "brings back sockets of IPv6", program: "fd_six", obstacle: noSix },
   { does: "brings back options and filters of sockets", program: "fd_options" },
   { does: "brings back netlink sockets", program: "fd_netlink" },
   { does: "brings back memfds, O_PATH descriptors and its own pidfd", program: "fd_memfd" },

@@ -41,6 +41,8 @@ void restorer_let_threads_go(struct plan *plan);
 __attribute__((noreturn)) void restorer_go_on(const struct plan *plan);
 /* Those that wait for the process and for the main thread. */
 void restorer_queue_signals(struct plan *plan);
+/* In a thread, once the timers run: takes the signals of those that are to have overruns. */
+void restorer_take_overruns(const struct plan *plan, const struct ckpt_thread *thread);
 void restorer_start_timers(struct plan *plan);
 
 /* In entry.S. */

@@ -87,6 +87,7 @@ void restorer_thread(struct plan *plan, uint64_t number) {
   __atomic_fetch_add(&plan->threads_ready, 1, __ATOMIC_ACQ_REL);
   sys(SYS_(futex), &plan->threads_ready, FUTEX_WAKE_PRIVATE, 1, 0, 0, 0);
   wait_while(&plan->threads_go, 0);
+  restorer_take_overruns(plan, thread);
   restorer_resume(thread);
 }
 

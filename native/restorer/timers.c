@@ -69,8 +69,10 @@ static long set_timer(const struct ckpt_timer *timer, bool absolute, int64_t val
   return sys(SYS_(timer_settime), timer->id, absolute ? TIMER_ABSTIME : 0, times, 0);
 }
 
-/* Until the signal of this timer has come; those of others, which run already, are queued again. */
+/* Until the signal of this timer has come; others that wait for this thread are queued again, in their order.
+ */
 static void take_signal(const struct plan *plan, const struct ckpt_timer *timer) {
+  bool to_thread = timer->notify & SIGEV_THREAD_ID;
   enum { ATTEMPTS = 64 };
   static const int64_t none[2];
   uint64_t set = 1ull << (timer->signal - 1);
@@ -80,35 +82,48 @@ static void take_signal(const struct plan *plan, const struct ckpt_timer *timer)
       return;
     if (info.si_code == SI_TIMER && info.si_timerid == timer->id)
       return;
-    sys(SYS_(rt_sigqueueinfo), plan->pid, info.si_signo, &info);
+    if (to_thread)
+      sys(SYS_(rt_tgsigqueueinfo), plan->pid, sys(SYS_(gettid)), info.si_signo, &info);
+    else
+      sys(SYS_(rt_sigqueueinfo), plan->pid, info.si_signo, &info);
   }
 }
 
 /* The kernel counts how often a timer has expired between its signal and the taking of it. So one with an
- * overrun is started that long ago, such that its next expiration is due when it should be. False: that was
- * before the clock began, or another thread would have to take the signal. */
+ * overrun is started that long ago, such that its next expiration is due when it should be; the thread that
+ * gets its signal takes it. False: that was before the clock began. */
 static bool start_with_overrun(const struct plan *plan, const struct ckpt_timer *timer) {
   int64_t now[2], past;
-  bool to_us = !(timer->notify & SIGEV_THREAD_ID) || timer->tid == plan->process.pid;
   if (timer->overrun == 0 || timer->value_ns == 0 || timer->notify == SIGEV_NONE || timer->signal == 0 ||
-      !to_us || __builtin_mul_overflow(timer->interval_ns, (int64_t)timer->overrun + 1, &past) ||
+      __builtin_mul_overflow(timer->interval_ns, (int64_t)timer->overrun + 1, &past) ||
       sys(SYS_(clock_gettime), clock_now(plan, timer->clock), now) < 0)
     return false;
   int64_t first = now[0] * 1000000000 + now[1] - past + timer->value_ns;
   if (first <= 0 || timer->value_ns > past || set_timer(timer, true, first) < 0)
     return false;
-  take_signal(plan, timer);
+  if (!(timer->notify & SIGEV_THREAD_ID) || timer->tid == plan->process.pid)
+    take_signal(plan, timer);
   return true;
 }
 
-static void start_timer(struct plan *plan, const struct ckpt_timer *timer) {
+void restorer_take_overruns(const struct plan *plan, const struct ckpt_thread *thread) {
+  for (uint32_t i = 0; i < plan->timer_count; i++) {
+    const struct ckpt_timer *timer = &plan->timers[i];
+    if (timer->notify & SIGEV_THREAD_ID && timer->tid == thread->tid && timer->overrun)
+      take_signal(plan, timer);
+  }
+}
+
+static void start_timer(struct plan *plan, struct ckpt_timer *timer) {
   struct event event = {
       .value = timer->value, .signal = (int32_t)timer->signal, .notify = (int32_t)timer->notify};
   if (timer->notify & SIGEV_THREAD_ID)
     event.tid = restorer_id_now(plan, timer->tid);
   long error = create_with_id(plan, timer, &event);
-  if (error >= 0 && !start_with_overrun(plan, timer))
+  if (error >= 0 && !start_with_overrun(plan, timer)) {
+    timer->overrun = 0;
     error = set_timer(timer, false, timer->value_ns);
+  }
   if (error < 0)
     restorer_fail(plan, PLAN_STEP_TIMER, error, (uint64_t)timer->id, 0);
 }

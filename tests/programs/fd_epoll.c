@@ -46,6 +46,9 @@ int main(void) {
     CHECK((many[i] = eventfd(0, 0)) >= 0);
     watch(crowd, many[i], EPOLLIN, (uint64_t)i);
   }
+  int exclusive = eventfd(0, 0), alone = epoll_create1(0);
+  CHECK(exclusive >= 0 && alone >= 0);
+  watch(alone, exclusive, EPOLLIN | EPOLLEXCLUSIVE | EPOLLET, 7);
   int copy = dup(set);
   CHECK(copy >= 0);
   ready();
@@ -55,6 +58,13 @@ int main(void) {
   expect_nothing(set);
   expect_nothing(silent);
   expect_nothing(outer);
+  expect_nothing(alone);
+  add(exclusive);
+  expect(alone, EPOLLIN, 7);
+  expect_nothing(alone);
+  struct epoll_event other = {.events = EPOLLIN};
+  CHECK(epoll_ctl(alone, EPOLL_CTL_MOD, exclusive, &other) == -1 &&
+        errno == EINVAL); /* of an exclusive one */
   uint64_t value;
   add(level);
   expect(copy, EPOLLIN, FAR);

@@ -1,5 +1,5 @@
 /* fd_fifo DIRECTORY: named pipes: both ends, one opening for both, one for reading whose other end nobody
- * has. */
+ * has, one that has been removed. */
 #include <fcntl.h>
 #include <poll.h>
 #include <sys/ioctl.h>
@@ -26,6 +26,8 @@ int main(int argc, char **argv) {
   int again = open_fifo("both", O_RDONLY), shared = dup(writes);
   int whole = open_fifo("whole", O_RDWR);
   int alone = open_fifo("alone", O_RDONLY | O_NONBLOCK);
+  int removed = open_fifo("removed", O_RDWR | O_CLOEXEC), removed_writes = open_fifo("removed", O_WRONLY);
+  CHECK(unlink("removed") == 0 && write(removed_writes, "gone", 4) == 4);
   CHECK(fcntl(writes, F_SETPIPE_SZ, 1 << 18) == 1 << 18);
   CHECK(write(writes, "hello", 5) == 5 && write(whole, "itself", 6) == 6);
 
@@ -41,6 +43,8 @@ int main(int argc, char **argv) {
   CHECK(write(shared, "x", 1) == 1 && close(writes) == 0 && read(reads, text, 8) == 1 && text[0] == 'x');
   CHECK(read(reads, text, 8) == -1 && errno == EAGAIN && close(shared) == 0 && read(reads, text, 8) == 0);
   CHECK(read(whole, text, 16) == 6 && memcmp(text, "itself", 6) == 0);
+  CHECK((fcntl(removed, F_GETFL) & O_ACCMODE) == O_RDWR && fcntl(removed, F_GETFD) == FD_CLOEXEC);
+  CHECK(write(removed_writes, "!", 1) == 1 && read(removed, text, 16) == 5 && memcmp(text, "gone!", 5) == 0);
   CHECK(poll(&nobody, 1, 0) == 0 && read(alone, text, 1) == 0);
   int other = open_fifo("alone", O_WRONLY);
   CHECK(write(other, "news", 4) == 4 && read(alone, text, 16) == 4 && memcmp(text, "news", 4) == 0);

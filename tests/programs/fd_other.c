@@ -51,6 +51,14 @@ static int with_tls(void) {
   return setsockopt(fd, IPPROTO_TCP, 31 /* TCP_ULP */, "tls", 4) == 0 ? fd : -1;
 }
 
+static int from_one_sender(void) {
+  struct ip_mreq_source from = {.imr_multiaddr.s_addr = htonl(0xe8010101), /* 232.1.1.1 */
+                                .imr_interface.s_addr = htonl(INADDR_LOOPBACK),
+                                .imr_sourceaddr.s_addr = htonl(INADDR_LOOPBACK)};
+  int fd = socket(AF_INET, SOCK_DGRAM, 0);
+  return setsockopt(fd, IPPROTO_IP, IP_ADD_SOURCE_MEMBERSHIP, &from, sizeof from) == 0 ? fd : -1;
+}
+
 static int inotify_on_a_deleted_file(void) {
   char path[] = "/tmp/ckpt-watched-XXXXXX";
   int instance = inotify_init1(0);
@@ -134,6 +142,7 @@ static int open_kind(const char *kind) {
     int (*make)(void);
   } made[] = {{"filter", with_filter},
               {"tls", with_tls},
+              {"senders", from_one_sender},
               {"epoll", epoll_on_a_reused_number},
               {"inotify", inotify_on_a_deleted_file},
               {"lease", under_a_lease},

@@ -22,6 +22,19 @@ static struct itimerspec times_of(int fd) {
   return times;
 }
 
+/* Whether it is to be told when somebody sets the clock, only the kernel's words about it show. */
+static unsigned settime_flags(int fd) {
+  char path[64], line[128];
+  unsigned flags = 0;
+  snprintf(path, sizeof path, "/proc/self/fdinfo/%d", fd);
+  FILE *info = fopen(path, "re");
+  CHECK(info);
+  while (fgets(line, sizeof line, info))
+    sscanf(line, "settime flags: %o", &flags);
+  CHECK(fclose(info) == 0);
+  return flags;
+}
+
 static void wait_until_readable(int fd) {
   struct pollfd poller = {.fd = fd, .events = POLLIN};
   CHECK(poll(&poller, 1, 10000) == 1);
@@ -37,11 +50,14 @@ int main(void) {
   CHECK(clock_gettime(CLOCK_REALTIME, &when) == 0);
   when.tv_sec += HOUR;
   int of_day = start(CLOCK_REALTIME, TFD_TIMER_ABSTIME, when, never);
+  int told = start(CLOCK_REALTIME, TFD_TIMER_ABSTIME | TFD_TIMER_CANCEL_ON_SET, when, never);
+  CHECK(settime_flags(told) == (TFD_TIMER_ABSTIME | TFD_TIMER_CANCEL_ON_SET));
   wait_until_readable(expired);
   wait_until_readable(periodic);
   ready();
   wait_for_go();
 
+  CHECK(settime_flags(told) == (TFD_TIMER_ABSTIME | TFD_TIMER_CANCEL_ON_SET));
   struct itimerspec times = times_of(running);
   CHECK(times.it_value.tv_sec > HOUR - 600 && times.it_value.tv_sec < HOUR);
   CHECK(times.it_interval.tv_sec == 7 && times.it_interval.tv_nsec == 5);
