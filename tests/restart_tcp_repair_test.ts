@@ -86,38 +86,38 @@ testUnless(networkObstacle, `restart() with tcp: "repair" does so again and agai
   await tell(pair.peer, "eof");
 });
 
-/** Three times in the middle of an order, whose counterpart is the other side's, part by part. */
-async function repairWhileBusy(
-  orders: { program: string; peer: string; part: number },
-): Promise<void> {
+/** Three times while one side writes and the other reads. */
+async function repairWhileBusy({ writer, pour }: { writer: "program" | "peer"; pour: string }) {
   await using pair = await Pair.make();
-  const order = `${orders.program} ${4 * orders.part}\n`;
-  await pair.program.send(order);
+  const reader = writer === "peer" ? "program" : "peer";
+  await pair[reader].send("drain\n");
+  await pair[writer].send(`${pour}\n`);
   for (let round = 0; round < 3; round++) {
     const before = await pair.here.segments();
-    let isBusy = true;
-    const done = tell(pair.peer, `${orders.peer} ${orders.part}`).then(() => isBusy = false);
-    await eventually(
-      "a busy connection",
-      async () => await pair.here.segments() > before + 100,
-    );
+    await eventually("a busy connection", async () => await pair.here.segments() > before + 100);
     await pair.leave();
-    assert(isBusy, "the order was carried out before the program was saved");
     pair.comeBack();
-    await done;
+    await pair.program.waitUntilStarted();
   }
-  await tell(pair.peer, `${orders.peer} ${orders.part}`);
-  await pair.program.waitFor(order);
+  await pair[writer].send("enough\n");
+  await pair[writer].waitFor("pour ");
+  await tell(pair[writer], "end");
+  await pair[reader].waitFor("drain ");
+  const [poured] = /(?<=pour )\d+/.exec(pair[writer].stdout.text)!;
+  await pair[reader].waitFor(`drain ${poured}\n`);
   await tell(pair.program, "options");
-  await expectEnd(pair);
+  await tell(pair[reader], "end");
+  await tell(pair[writer], "eof");
 }
 
 for (
-  const [does, orders] of Object.entries({
-    "much is written": { program: "write", peer: "read", part: 100_000_000 },
-    "much arrives": { program: "read", peer: "write", part: 100_000_000 },
-    "something arrives all the time": { program: "read", peer: "trickle", part: 10_000 },
-  })
+  const [does, orders] of Object.entries(
+    {
+      "much is written": { writer: "program", pour: "pour" },
+      "much arrives": { writer: "peer", pour: "pour" },
+      "something arrives all the time": { writer: "peer", pour: "pour 100" },
+    } as const,
+  )
 ) {
   testUnless(
     networkObstacle,

@@ -14,6 +14,7 @@
 #include "check.h"
 
 enum { BLOCK = 1 << 16 };
+#define ALL ~0ul /* to the end */
 
 static unsigned char block[BLOCK];
 
@@ -80,25 +81,33 @@ static unsigned long put(int fd, unsigned long *place, unsigned long size, int f
   return done;
 }
 
-/* A byte at a time, and slowly enough to fill no window. */
-static void trickle(int fd, unsigned long *place, unsigned long size) {
-  const struct timespec pause = {.tv_nsec = 100000};
-  for (; size; size--) {
-    CHECK(put(fd, place, 1, 0) == 1);
-    nanosleep(&pause, NULL);
+/* Until a line comes: as much as there is room for, or (with a pause of so many microseconds) a byte at a
+ * time. */
+static unsigned long pour(int fd, unsigned long *place, unsigned long pause) {
+  const struct timespec span = {.tv_nsec = (long)pause * 1000};
+  struct pollfd orders = {.fd = 0, .events = POLLIN};
+  char line[64];
+  while (poll(&orders, 1, 0) == 0) {
+    CHECK(put(fd, place, pause ? 1 : BLOCK, 0) > 0);
+    if (pause)
+      nanosleep(&span, NULL);
   }
+  read_line(line, sizeof line);
+  return *place;
 }
 
 static void take(int fd, unsigned long *place, unsigned long size) {
   while (size) {
     ssize_t n = recv(fd, block, size < BLOCK ? size : BLOCK, 0);
+    if (n == 0 && size == ALL)
+      return;
     if (n <= 0)
       FAIL("after %lu bytes: %zd (%s)", *place, n, n < 0 ? strerror(errno) : "end");
     for (ssize_t i = 0; i < n; i++)
       if (block[i] != byte_at(*place + (unsigned long)i))
         FAIL("byte %lu is not what was sent", *place + (unsigned long)i);
     *place += (unsigned long)n;
-    size -= (unsigned long)n;
+    size -= size == ALL ? 0 : (unsigned long)n;
   }
 }
 
@@ -196,9 +205,12 @@ int main(int argc, char **argv) {
       CHECK(put(fd, &written, number, 0) == number);
     else if (strcmp(word, "fill") == 0)
       number = put(fd, &written, number, MSG_DONTWAIT);
-    else if (strcmp(word, "trickle") == 0)
-      trickle(fd, &written, number);
-    else if (strcmp(word, "read") == 0)
+    else if (strcmp(word, "pour") == 0)
+      number = pour(fd, &written, number);
+    else if (strcmp(word, "drain") == 0) {
+      take(fd, &taken, ALL);
+      number = taken;
+    } else if (strcmp(word, "read") == 0)
       take(fd, &taken, number);
     else if (strcmp(word, "duplicate") == 0)
       take(other, &taken, number);
