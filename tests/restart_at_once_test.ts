@@ -36,10 +36,11 @@ async function expectService(target: Target, port: number): Promise<void> {
 for (const as of everyone) {
   Deno.test(`restart() as ${as} waits for a program that has been killed and is not gone yet`, async () => {
     await using dir = await TempDir.make();
-    await using first = Target.launch([built("tests/big_memory"), "200"], {
-      dir: dir.join("ckpt"),
-      as,
-    });
+    // Its memory takes time to be given back, and its name is taken until then.
+    const program = `use Socket; $| = 1; my $much = "x" x 200_000_000;
+      socket(S, AF_UNIX, SOCK_STREAM, 0) && bind(S, pack_sockaddr_un("\\0ckpt-test-$$")) or die;
+      listen(S, 4) or die; print "READY\n"; <STDIN>; print "EXIT-SUCCESS\n"`;
+    await using first = Target.launch(["perl", "-e", program], { dir: dir.join("ckpt"), as });
     await first.waitFor("READY\n");
     const image = await first.checkpoint();
     Deno.kill(first.pid, "SIGKILL");

@@ -103,6 +103,9 @@ static bool checks_pass(struct restart *r) {
   if (redirects_part_standard(r->job.images, r->job.count) < 0)
     return false;
   redirects_apply(&r->options.redirects, r->job.images, r->job.count);
+  /* First: what is about to end has names and files until then. */
+  for (uint32_t i = 0; i < r->job.count; i++)
+    check_alive(&r->job.images[i], &r->place, &r->options);
   for (uint32_t i = 0; i < r->job.count; i++) {
     struct image *image = &r->job.images[i];
     check_owner(image, &r->place, &r->options);
@@ -114,7 +117,6 @@ static bool checks_pass(struct restart *r) {
     check_pidfds(&r->job, image, &r->options);
     check_unix_names(image);
     check_connections(image, &r->options);
-    check_alive(image, &r->place, &r->options);
     check_files(image, &r->place, &r->options, &r->changes);
     check_segments(image);
     if (is_beside_others(&r->options))
