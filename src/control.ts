@@ -1,3 +1,4 @@
+import { delay } from "@std/async/delay";
 import { CheckpointError } from "./errors.ts";
 import { CONTROL_VERSION, REPORT, ReportKind, REQUEST, RequestFlag, RequestOp } from "./format.ts";
 import { Hold } from "./hold.ts";
@@ -63,6 +64,9 @@ const ANSWER = 10_000;
 /** Milliseconds after which it is asked again, if the request has got lost: another thread has called exec. */
 const LOST = 1000;
 
+/** Milliseconds between requests to a program that is in the middle of what cannot be saved. */
+const PAUSE_MOST = 200;
+
 /** Asks a process that runs under libckpt for a checkpoint. Throws a CheckpointError. */
 export async function requestCheckpoint(
   process: ProcessId,
@@ -87,9 +91,15 @@ export async function requestCheckpoint(
       throw refuse("a debugger has stopped it (let it go on there first)");
     }
     const asked = { pidfd, pid, uid: status.uid, end: performance.now() + patience };
-    for (;;) {
+    for (let pause = 1;; pause = Math.min(2 * pause, PAUSE_MOST)) {
       const report = await converse(library, asked, options);
-      if (report?.kind === "failed") throw refuse(report.text, { errno: report.errno });
+      if (report?.kind === "failed") {
+        const passes = report.errno === Errno.AGAIN && performance.now() + pause < asked.end;
+        if (!passes) throw refuse(report.text, { errno: report.errno });
+        // It needs to run on for a moment before it can be saved.
+        await delay(pause);
+        continue;
+      }
       if (report) {
         // Its end comes after its report: until then its id is taken.
         if (options.kill) await library.wait(pidfd, -1);

@@ -1,4 +1,5 @@
-import { assert, assertEquals } from "@std/assert";
+import { assert, assertEquals, assertRejects } from "@std/assert";
+import { attach, CheckpointError } from "../mod.ts";
 import { built, eventually, isRoot, run, TempDir, testUnless } from "./support.ts";
 import { asUser, everyone, imagesOf, Target, userObstacle } from "./target.ts";
 
@@ -257,4 +258,31 @@ Deno.test("checkpoint() gives up on a process that waits in vfork for another me
     /process \d+ \("tree_vfork"\): it does not come to a stop in time/,
     { CKPT_TIMEOUT: "1" },
   );
+});
+
+Deno.test("checkpoint() waits until the program has accepted a connection of its own with data in it", async () => {
+  await using dir = await TempDir.make();
+  const program = `use Socket; $| = 1; $at = pack_sockaddr_in(0, INADDR_LOOPBACK);
+    socket(L, AF_INET, SOCK_STREAM, 0) && bind(L, $at) && listen(L, 4) && socket(C, AF_INET, SOCK_STREAM, 0) or die;
+    connect(C, getsockname(L)) && syswrite(C, "before") == 6 or die; print "READY\n"; sysread(STDIN, $word, 3);
+    accept(A, L); sysread(STDIN, $word, 3); sysread(A, $word, 9) == 6 or die;
+    print $word eq "before" ? "EXIT-SUCCESS\n" : "no: $word"`;
+  await using first = Target.launch(["perl", "-e", program], { dir: dir.join("ckpt") });
+  await first.waitFor("READY\n");
+  await using job = await attach(first.pid);
+  await assertRejects(() => job.checkpoint({ timeout: 50 }), CheckpointError, "to be accepted");
+  const switches = () => {
+    const status = Deno.readTextFileSync(`/proc/${first.pid}/status`);
+    return Number(/^voluntary_ctxt_switches:\s*(\d+)/m.exec(status)![1]);
+  };
+  // Each time that it is asked it wakes up.
+  const before = switches();
+  const image = job.checkpoint({ kill: true });
+  await eventually("it has been asked", () => switches() > before);
+  await first.send("go\n");
+  const { path } = await image;
+  await first.end();
+  await using again = Target.restart(path);
+  await again.send("go\n");
+  await again.succeed();
 });

@@ -238,7 +238,7 @@ static __attribute__((noinline)) void refuse_at_once(const struct cause *cause, 
   memset(&c, 0, sizeof c);
   if (receive(&c, cause, cookie) == 0) {
     const char *limit = error == -EAGAIN ? "locked memory (see ulimit -l)" : "address space (see ulimit -v)";
-    c.result = fail(&c, error, "not enough %s", limit);
+    c.result = fail(&c, -ENOMEM, "not enough %s", limit);
     if (c.local)
       ckpt_state.result = c.result;
     report_result(&c);
