@@ -36,14 +36,14 @@ function randomFrom(seed: number): () => number {
   };
 }
 
-/** The first difference between two directories, none when they are equal. */
+/** The first differences between two directories, none when they are equal. */
 async function difference(one: string, other: string): Promise<string | undefined> {
   const { success, stdout, stderr } = await new Deno.Command("diff", {
-    args: ["-rq", one, other],
+    args: ["-r", one, other],
     env: { LC_ALL: "C" },
   }).output();
   if (success) return;
-  return new TextDecoder().decode(stdout.length > 0 ? stdout : stderr).trim();
+  return new TextDecoder().decode(stdout.length > 0 ? stdout : stderr).trim().slice(0, 2000);
 }
 
 /** Three random fractions of a run, far enough apart to be moments of their own. */
@@ -71,8 +71,9 @@ async function runDisturbed(
     cwd,
     dir,
     name: "job",
-    env: { LC_ALL: "C" },
+    env: { LC_ALL: "C", TMPDIR: join(cwd, "../tmp") },
   });
+  if (workload.settles && Deno.uid() !== 0) seconds -= await waitForOutput(job, cwd);
   let done = 0;
   for (const moment of at) {
     await delay((moment - done) * seconds * 1000);
@@ -104,11 +105,19 @@ async function runDisturbed(
   return true;
 }
 
+/** Waits until the program has written to the file "out": how many seconds it took. */
+async function waitForOutput(job: Job, cwd: string): Promise<number> {
+  const start = performance.now();
+  const isThere = () => Deno.stat(join(cwd, "out")).then(({ size }) => size > 0, () => false);
+  while (!await isThere() && !await hasEnded(job)) await delay(2);
+  return (performance.now() - start) / 1000;
+}
+
 async function succeed(job: Job, cwd: string): Promise<void> {
   const status = await job.status;
   if (status.success) return;
   const words = await Deno.readTextFile(join(cwd, "err"));
-  throw new Error(`ended with status ${status.signal ?? status.code}: ${words.slice(0, 300)}`);
+  throw new Error(`ended with status ${status.signal ?? status.code}: ${words.slice(0, 2000)}`);
 }
 
 async function hasEnded(job: Job): Promise<boolean> {
@@ -125,7 +134,9 @@ async function tryWorkload(
   const undisturbed = join(work, "undisturbed");
   await Deno.mkdir(undisturbed);
   const start = performance.now();
-  await sh(`exec ${workload.command} 2> err`, undisturbed);
+  const temporary = join(work, "tmp");
+  await Deno.mkdir(temporary);
+  await sh(`exec ${workload.command} 2> err`, undisturbed, { TMPDIR: temporary });
   let seconds = (performance.now() - start) / 1000;
   if (workload.compare) await sh(workload.compare, undisturbed);
   for (let attempt = 1;; attempt++) {
@@ -135,8 +146,8 @@ async function tryWorkload(
     const dir = join(work, `ckpt-${attempt}`);
     if (!await runDisturbed(workload, { cwd, dir, seconds, at, random })) {
       // The undisturbed run met a slower machine: nearer moments.
-      if (attempt === 4) throw new Error(`is too quick for ${MOMENTS} moments`);
-      seconds *= 0.6;
+      if (attempt === 6) throw new Error(`is too quick for ${MOMENTS} moments`);
+      seconds *= 0.5;
       continue;
     }
     if (workload.compare) await sh(workload.compare, cwd);

@@ -15,6 +15,8 @@ export interface Workload extends Prepared {
   inPlace?: boolean;
   /** Whether images carry its files, which are rolled back to the checkpoint. */
   withFiles?: boolean;
+  /** Why an ordinary user saves it only once it has written to the file "out". */
+  settles?: string;
   /** A command for sh, run where it has been killed, beside an empty directory "copied" that is removed afterwards. */
   killed?: string;
 }

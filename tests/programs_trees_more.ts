@@ -34,6 +34,9 @@ int main(int argc, char **argv) {
   MPI_Init(&argc, &argv);
   MPI_Comm_rank(MPI_COMM_WORLD, &rank);
   MPI_Comm_size(MPI_COMM_WORLD, &size);
+  MPI_Barrier(MPI_COMM_WORLD);
+  if (rank == 0)
+    puts("begun"), fflush(stdout);
   long token = 1;
   for (long turn = 0; turn < 12000; turn++) {
     if (rank == 0) {
@@ -72,11 +75,110 @@ int main(int argc, char **argv) {
 }
 `;
 
+const pythonSource: Record<string, string> = {
+  "executor.py": `import concurrent.futures, hashlib, struct
+from multiprocessing import Lock, shared_memory
+def slow(number, turns=4000):
+    text = str(number).encode()
+    for _ in range(turns):
+        text = hashlib.sha256(text).digest()
+    return text
+def begin(name, own):
+    global memory, lock
+    memory, lock = shared_memory.SharedMemory(name), own
+def fill(number):
+    text = slow(number)
+    with lock:
+        memory.buf[32 * number:32 * number + 32] = text
+        count, = struct.unpack_from("q", memory.buf, memory.size - 8)
+        struct.pack_into("q", memory.buf, memory.size - 8, count + number)
+    return text[0]
+if __name__ == "__main__":
+    memory, lock = shared_memory.SharedMemory(create=True, size=1 << 16), Lock()
+    with concurrent.futures.ProcessPoolExecutor(3, initializer=begin, initargs=(memory.name, lock)) as pool:
+        answers = [pool.submit(fill, number) for number in range(150)]
+        for number, answer in enumerate(answers):
+            print(number, answer.result(), flush=True)
+        for part in pool.map(slow, range(1000, 1060), chunksize=4):
+            print(part.hex(), flush=True)
+    same = all(bytes(memory.buf[32 * n:32 * n + 32]) == slow(n) for n in range(150))
+    print(same, struct.unpack_from("q", memory.buf, memory.size - 8), hashlib.sha256(memory.buf).hexdigest())
+    memory.close()
+    memory.unlink()
+`,
+  "served.py": `import hashlib, multiprocessing, socket, socketserver, threading
+TOTAL = 60
+class Handler(socketserver.StreamRequestHandler):
+    def handle(self):
+        seen = 0
+        for line in self.rfile:
+            number, size = map(int, line.split())
+            assert number == seen, (number, seen)
+            seen += 1
+            body = self.rfile.read(size)
+            self.wfile.write(hashlib.sha256(body).digest())
+        self.server.lines.append(seen)
+class Server(socketserver.ThreadingTCPServer):
+    lines, allow_reuse_address, daemon_threads = [], False, False
+def body_of(name, number):
+    return hashlib.sha512(b"%d %d" % (name, number)).digest() * (number * 97 % 3000)
+def ask(files, number, name):
+    reads, writes = files
+    body = body_of(name, number)
+    writes.write(b"%d %d\\n" % (number, len(body)))
+    writes.write(body)
+    writes.flush()
+    return reads.read(32) == hashlib.sha256(body).digest()
+def connect(port):
+    connection = socket.create_connection(("127.0.0.1", port))
+    return connection, (connection.makefile("rb"), connection.makefile("wb"))
+def client(name, port, answers):
+    kept, files = connect(port)
+    here, good = kept.getsockname(), 0
+    for number in range(TOTAL):
+        good += ask(files, number, name)
+        once, short = connect(port)
+        good += ask(short, 0, name + 100)
+        for part in (*short, once):
+            part.close()
+    answers.put((name, good, kept.getsockname() == here, kept.getpeername() == ("127.0.0.1", port)))
+    for part in (*files, kept):
+        part.close()
+def serve(server, answers):
+    server.serve_forever()
+    server.server_close()
+    answers.put((server.lines.count(1), server.lines.count(TOTAL)))
+if __name__ == "__main__":
+    server, answers = Server(("127.0.0.1", 0), Handler), multiprocessing.SimpleQueue()
+    port = server.server_address[1]
+    clients = [multiprocessing.Process(target=client, args=(name, port, answers)) for name in range(4)]
+    for one in clients:
+        one.start()
+    thread = threading.Thread(target=serve, args=(server, answers))
+    thread.start()
+    for one in clients:
+        one.join()
+    server.shutdown()
+    thread.join()
+    print(sorted(str(answers.get()) for _ in range(5)), [one.exitcode for one in clients], len(server.lines))
+`,
+};
+
 const mpi: Record<string, { compiler: string; run: string; needs: Record<string, string> }> = {
   "MPICH": {
     compiler: "mpicc.mpich",
     run: "mpirun.mpich -n 2",
     needs: { "/usr/include/x86_64-linux-gnu/mpich/mpi.h": "libmpich-dev", "mpirun.mpich": "mpich" },
+  },
+  "OpenMPI": {
+    compiler: "mpicc.openmpi",
+    run: "mpirun.openmpi --allow-run-as-root --oversubscribe -n 2",
+    needs: { "mpicc.openmpi": "libopenmpi-dev", "mpirun.openmpi": "openmpi-bin" },
+  },
+  "OpenMPI over TCP": {
+    compiler: "mpicc.openmpi",
+    run: "mpirun.openmpi --allow-run-as-root --oversubscribe --mca btl tcp,self -n 2",
+    needs: { "mpicc.openmpi": "libopenmpi-dev", "mpirun.openmpi": "openmpi-bin" },
   },
 };
 
@@ -206,6 +308,16 @@ echo "the server ended with $?"
     },
     compare: "rm -r data log",
   },
+  ...[
+    ["python3 with an executor and shared memory", "executor.py"],
+    ["python3 with a server and its clients", "served.py"],
+  ].map(([name, file]): Workload => ({
+    name: name!,
+    command: `/usr/bin/python3 ../input/${file} > out`,
+    needs: { "/usr/bin/python3": "python3" },
+    inPlace: true,
+    inputs: { [file!]: pythonSource[file!]! },
+  })),
   ...Object.entries(mpi).map(([name, { compiler, run, needs }]): Workload => ({
     name,
     command: `${run} ../input/heat > out`,
@@ -213,5 +325,7 @@ echo "the server ended with $?"
     inPlace: true,
     inputs: { "heat.c": mpiSource },
     prepare: `${compiler} -O2 heat.c -o heat`,
+    settles:
+      "within MPI_Init the processes tell each other in which namespaces they are, and ids of System V segments",
   })),
 ];
