@@ -54,6 +54,15 @@ function moments(random: () => number): number[] {
   );
 }
 
+/** Runs with what belongs beside it, which comes to its end in any case. */
+async function withBeside<T>(workload: Workload, cwd: string, run: () => Promise<T>): Promise<T> {
+  const beside = sh(workload.beside ?? ":", cwd);
+  const [result] = await Promise.allSettled([run(), beside]);
+  if (result.status === "rejected") throw result.reason;
+  await beside;
+  return result.value;
+}
+
 /** Runs to the end through three checkpoints; false when the program ended before the last of them. */
 async function runDisturbed(
   workload: Workload,
@@ -99,7 +108,7 @@ async function runDisturbed(
       await sh(workload.killed, cwd);
       await Deno.remove(copied, { recursive: true });
     }
-    job = await restart(image, streams);
+    job = await restart(image, { ...streams, files: workload.beside ? "keep" : undefined });
   }
   await succeed(job, cwd);
   return true;
@@ -136,7 +145,11 @@ async function tryWorkload(
   const start = performance.now();
   const temporary = join(work, "tmp");
   await Deno.mkdir(temporary);
-  await sh(`exec ${workload.command} 2> err`, undisturbed, { TMPDIR: temporary });
+  await withBeside(
+    workload,
+    undisturbed,
+    () => sh(`exec ${workload.command} 2> err`, undisturbed, { TMPDIR: temporary }),
+  );
   let seconds = (performance.now() - start) / 1000;
   if (workload.compare) await sh(workload.compare, undisturbed);
   for (let attempt = 1;; attempt++) {
@@ -144,7 +157,8 @@ async function tryWorkload(
     await Deno.mkdir(cwd);
     const at = moments(random);
     const dir = join(work, `ckpt-${attempt}`);
-    if (!await runDisturbed(workload, { cwd, dir, seconds, at, random })) {
+    const run = () => runDisturbed(workload, { cwd, dir, seconds, at, random });
+    if (!await withBeside(workload, cwd, run)) {
       // The undisturbed run met a slower machine: nearer moments.
       if (attempt === 6) throw new Error(`is too quick for ${MOMENTS} moments`);
       seconds *= 0.5;

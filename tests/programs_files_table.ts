@@ -309,4 +309,21 @@ PRAGMA integrity_check;
 `).join(""),
     },
   },
+  {
+    name: "tail -f of a log that another process writes",
+    command: "sh -c 'touch log; tail -n +1 -f log | gawk -f ../input/follow.awk > out; touch done'",
+    needs: { tail: "coreutils", gawk: "gawk" },
+    inPlace: true,
+    inputs: {
+      "follow.awk": `$1 != NR { print "line", $1, "is number", NR }
+{ x = (x * 31 + $1 * $1) % 2147483647 }
+NR % 1000 == 0 { print NR, x }
+NR == 10000 { exit }
+`,
+    },
+    // tail overlooks the event that tells of lost ones: the log goes on until all has been read, a minute at most.
+    beside:
+      `for i in $(seq 3000); do seq $((i * 50 - 49)) $((i * 50)) >> log; [ ! -e done ] || exit 0; sleep 0.02; done`,
+    compare: "rm log",
+  },
 ];

@@ -13,6 +13,8 @@ export interface Workload extends Prepared {
   compare?: string;
   /** It changes files in place or deletes some, so nothing may run on past a checkpoint. */
   inPlace?: boolean;
+  /** A command for sh that runs beside it in its directory, in no job. It appends to files that the program reads, and ends by itself. */
+  beside?: string;
   /** Whether images carry its files, which are rolled back to the checkpoint. */
   withFiles?: boolean;
   /** Why an ordinary user saves it only once it has written to the file "out". */
