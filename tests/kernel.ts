@@ -55,7 +55,7 @@ const modules = [
 ];
 
 /**
- * Not tried: what is refused on any kernel; what starts other programs or serves them; what counts expirations that an emulated machine
+ * Not tried: what is refused on any kernel; what becomes another user; what starts other programs or serves them; what counts expirations that an emulated machine
  * is too slow for, or keeps more processors busy than it has; what fills connections further than older kernels let
  * libckpt see.
  */
@@ -65,6 +65,8 @@ const others = [
   "process_pid",
   "timer_overruns",
   "tree_stopped",
+  "tree_users",
+  "tree_vfork",
   "fd_served",
   "fd_tcp",
   "tree_tcp",

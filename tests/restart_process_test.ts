@@ -2,7 +2,7 @@ import { assert, assertEquals } from "@std/assert";
 import { join } from "@std/path";
 import { CoreEditor } from "./edit_core.ts";
 import { roundtrips } from "./roundtrip.ts";
-import { built, TempDir } from "./support.ts";
+import { built, isRoot, TempDir, testUnless } from "./support.ts";
 import { imagesOf, Target } from "./target.ts";
 
 roundtrips([
@@ -111,3 +111,28 @@ Deno.test("restart() brings one image back as many times as wanted", async () =>
     await again.succeed();
   }
 });
+
+testUnless(
+  !isRoot && "only root chooses ids",
+  "restart() gives a program a namespace whose ids are above what there may be here",
+  async () => {
+    await using dir = await TempDir.make();
+    // In a pid namespace of its own it may have higher ones, from Linux 6.14 on.
+    const script = `echo READY; read word; echo 60000 > /proc/sys/kernel/ns_last_pid
+    sh -c 'echo BEGUN; read word; echo EXIT-SUCCESS'; exit $?`;
+    await using first = Target.launch(["sh", "-c", script], { dir: dir.join("ckpt") });
+    await first.waitFor("READY\n");
+    let image = await first.checkpoint();
+    await first.kill();
+    {
+      await using inside = Target.restart(image, { options: ["--pid=namespace"] });
+      await inside.send("go\n");
+      await inside.waitFor("BEGUN\n");
+      image = await inside.checkpoint();
+      await inside.kill();
+    }
+    await using again = Target.restart(image);
+    await again.send("go\n");
+    await again.succeed();
+  },
+);

@@ -12,6 +12,10 @@ function nameOf(pid: number): string | undefined {
   }
 }
 
+function parentOf(pid: number): number {
+  return Number(/^PPid:\t(\d+)/m.exec(Deno.readTextFileSync(`/proc/${pid}/status`))![1]);
+}
+
 function launched(dir: TempDir, options: Partial<TargetOptions> = {}): Target {
   return Target.launch([built("tests/tree_ignored")], {
     dir: dir.join("ckpt"),
@@ -162,5 +166,28 @@ for (const [what, name, make] of without) {
     await using again = Target.restart(image);
     await again.send("go\n");
     await again.waitFor("EXIT-SUCCESS\n");
+  });
+}
+
+for (const as of everyone) {
+  Deno.test(`restart() by ${as} finds the id of a process taken whose group has a process left`, async () => {
+    await using dir = await TempDir.make();
+    const script = `sleep 300 & echo READY; read word; echo EXIT-SUCCESS`;
+    await using first = Target.launch(["sh", "-c", `setsid sh -c '${script}'; exit $?`], {
+      dir: dir.join("ckpt"),
+      as,
+    });
+    await first.waitFor("READY\n");
+    const left = childOf(first, "sleep"), leader = parentOf(left);
+    await using job = await attach(first.pid);
+    const image = await job.checkpoint({ ignore: [left], kill: true });
+    try {
+      await eventually("the leader is gone", () => stateOf(leader) === undefined);
+      await using again = Target.restart(image.path, { as });
+      await again.send("go\n");
+      await again.succeed();
+    } finally {
+      Deno.kill(left);
+    }
   });
 }

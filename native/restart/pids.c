@@ -10,6 +10,7 @@
 
 #include "clocks.h"
 #include "core/sys.h"
+#include "core/text.h"
 #include "job.h"
 #include "namespace.h"
 #include "say.h"
@@ -42,10 +43,23 @@ static void explain(pid_t pid, int error, char *words, size_t size) {
   }
 }
 
-static bool is_taken(const char *kind, pid_t id, char *words, size_t size) {
+/* Above all ids that there may be here, 0 when it is not known. A namespace may have higher ones, from
+ * Linux 6.14 on. */
+static pid_t ids_end(void) {
+  char text[32];
+  const char *at = text;
+  return sys_read_file("/proc/sys/kernel/pid_max", text, sizeof text) > 0 ? (pid_t)text_take_decimal(&at) : 0;
+}
+
+/* By a process, a thread, or a process group whose leader has ended; or too high. */
+static bool is_taken(const char *kind, pid_t id, pid_t end, char *words, size_t size) {
   char path[64];
   snprintf(path, sizeof path, "/proc/%d", id);
-  if (access(path, F_OK) < 0)
+  if (end && id >= end) {
+    explain(id, EINVAL, words, size);
+    return true;
+  }
+  if (access(path, F_OK) < 0 && kill(-id, 0) < 0 && errno == ESRCH)
     return false;
   snprintf(words, size, "%s id %d is taken", kind, id);
   return true;
@@ -53,11 +67,12 @@ static bool is_taken(const char *kind, pid_t id, char *words, size_t size) {
 
 /* An id of the image that somebody has here, in words: of its threads, or of a child that had ended. */
 static bool one_is_taken(const struct image *image, uint32_t from, char *words, size_t size) {
+  pid_t end = ids_end();
   for (uint32_t i = from; i < image->threads_count; i++)
-    if (is_taken("thread", image->threads[i].tid, words, size))
+    if (is_taken("thread", image->threads[i].tid, end, words, size))
       return true;
   for (uint32_t i = 0; i < image->children_count; i++)
-    if (is_taken("process", image->children[i].pid, words, size))
+    if (is_taken("process", image->children[i].pid, end, words, size))
       return true;
   return false;
 }
