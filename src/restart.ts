@@ -39,7 +39,7 @@ export interface RestartOptions extends KeepOptions {
   tcp?: "reset" | "refuse" | "repair";
   /** What has moved: old paths, or those of directories, and where each is now. Of several the longest counts. */
   map?: Record<string, string>;
-  /** Its working directory, where it was when not given. */
+  /** Its working directory, and that of the processes that were in the same; where it was when not given. */
   cwd?: string;
   /**
    * Other files for its descriptors, by number: a path, which is opened as a shell would open it (`<`, `>`,

@@ -100,6 +100,8 @@ static bool checks_pass(struct restart *r) {
   for (uint32_t i = 0; i < r->job.count; i++)
     if (moves_apply(&r->options.moves, &r->job.images[i]) < 0)
       return false;
+  if (moves_change_directory(&r->options.moves, r->job.images, r->job.count) < 0)
+    return false;
   if (redirects_part_standard(r->job.images, r->job.count) < 0)
     return false;
   redirects_apply(&r->options.redirects, r->job.images, r->job.count);

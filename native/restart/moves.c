@@ -114,7 +114,15 @@ int moves_apply(const struct moves *moves, struct image *image) {
   for (uint32_t i = 0; i < image->descriptions_count && result >= 0; i++)
     if (image->descriptions[i].kind != CKPT_DESC_QUEUE) /* whose name is no path */
       result = apply(moves, image, &image->descriptions[i].name);
-  if (result >= 0 && moves->cwd)
-    result = image_add_string(image, moves->cwd, &image->process.cwd);
   return result < 0 ? -1 : 0;
+}
+
+int moves_change_directory(const struct moves *moves, struct image *images, uint32_t count) {
+  char before[PATH_MAX];
+  snprintf(before, sizeof before, "%s", image_string(&images[0], images[0].process.cwd));
+  for (uint32_t i = 0; i < count && moves->cwd; i++)
+    if (strcmp(image_string(&images[i], images[i].process.cwd), before) == 0 &&
+        image_add_string(&images[i], moves->cwd, &images[i].process.cwd) < 0)
+      return say_problem("not enough memory");
+  return 0;
 }

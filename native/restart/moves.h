@@ -30,5 +30,7 @@ const char *moves_add(struct moves *moves, const char *word);
 
 /* Writes the new names into the image: 0, or -1 with a problem said. */
 int moves_apply(const struct moves *moves, struct image *image);
+/* The first process gets the directory that was asked for, and all get it that were where that one was. */
+int moves_change_directory(const struct moves *moves, struct image *images, uint32_t count);
 
 #endif
