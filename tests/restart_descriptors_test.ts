@@ -69,7 +69,7 @@ roundtrips([
   { does: "brings back timer descriptors", program: "fd_timerfd" },
   { does: "brings back signal descriptors", program: "fd_signalfd" },
   {
-    does: "brings back files that were deleted",
+    does: "brings back files that were deleted, and directories",
     program: "fd_deleted",
     args: (dir) => [dir.join("no-name")],
   },

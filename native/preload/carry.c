@@ -105,7 +105,8 @@ bool file_is_asked_for(const struct checkpoint *c, const char *path) {
 static bool is_wanted(const struct checkpoint *c, const struct ckpt_file *file) {
   if (file->flags & (CKPT_FILE_CARRIED | CKPT_FILE_MEMORY))
     return false;
-  return file->flags & (CKPT_FILE_DELETED | CKPT_FILE_SHM) ||
+  /* There is nothing in a directory that has been removed. */
+  return (file->flags & (CKPT_FILE_DELETED | CKPT_FILE_SHM) && !S_ISDIR(file->mode)) ||
          (S_ISREG(file->mode) && file_is_asked_for(c, string_at(c, file->path)));
 }
 

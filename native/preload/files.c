@@ -100,9 +100,7 @@ long describe_file(struct looking *l, struct ckpt_description *d) {
   bool memfd = text_starts(l->name, "/memfd:");
   uint32_t flags = CKPT_FILE_OPEN | (access_mode(l->flags) != O_RDONLY ? CKPT_FILE_WRITTEN : 0u);
   bool found = is_named(l, l->name);
-  if (!found && S_ISDIR(l->st.st_mode))
-    return refuse(l, "a directory that has been removed");
-  if (!found && l->flags & O_PATH)
+  if (!found && !S_ISREG(l->st.st_mode) && !S_ISDIR(l->st.st_mode))
     return refuse(l, "opened with O_PATH, and has no name any more");
   if (!found)
     flags |= CKPT_FILE_DELETED;

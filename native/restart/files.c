@@ -240,7 +240,7 @@ void check_files(struct image *image, const struct place *place, const struct op
       check_file(&checking, file);
     else if (file->flags & CKPT_FILE_CARRIED)
       check_carried(image, place, file);
-    else
+    else if (!S_ISDIR(file->mode))
       say_problem("%s had been deleted and is not in the image", image_string(image, file->path));
   }
 }

@@ -54,6 +54,25 @@ static int nameless(const char *path, mode_t mode) {
   return fd < 0 ? nameless_in("/tmp", mode) : fd;
 }
 
+/* Such a directory: nobody can make anything in it. */
+static int removed_directory(mode_t mode) {
+  const char *temporary = getenv("TMPDIR");
+  char path[PATH_MAX];
+  if (snprintf(path, sizeof path, "%s/ckpt-XXXXXX", temporary && *temporary == '/' ? temporary : "/tmp") >=
+          (int)sizeof path ||
+      !mkdtemp(path))
+    return -1;
+  int fd = open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+  if (fd >= 0 && fchmod(fd, mode) < 0) {
+    close(fd);
+    fd = -1;
+  }
+  int error = errno;
+  rmdir(path);
+  errno = error;
+  return fd;
+}
+
 /* "/memfd:NAME (deleted)"; of something else, its name tells what it was. */
 static int make_memfd(const char *path, mode_t mode, int flags) {
   char name[256];
@@ -96,6 +115,10 @@ static int recreate(struct child *child, uint32_t index) {
   const char *path = image_string(child->image, file->path);
   if (child->files_write[index] >= 0)
     return 0;
+  if (S_ISDIR(file->mode)) {
+    int fd = removed_directory(file->mode & 07777);
+    return (child->files_write[index] = descriptor_lift(child, fd, path)) < 0 ? -1 : 0;
+  }
   int in = carried_open(child->image, child->place, file);
   if (in < 0)
     return -1;
@@ -120,7 +143,7 @@ int file_make(struct child *child, uint32_t index) {
   const struct ckpt_file *file = &child->image->files[index];
   if (file->flags & CKPT_FILE_MEMORY)
     return file_for_memory(child, index, 0) < 0 ? -1 : 0;
-  return file->flags & CKPT_FILE_CARRIED ? recreate(child, index) : 0;
+  return file->flags & CKPT_FILE_CARRIED || S_ISDIR(file->mode) ? recreate(child, index) : 0;
 }
 
 static int open_flags(const struct ckpt_file *file, uint32_t flags) {
