@@ -201,13 +201,13 @@ static bool is_first(const struct looking *l) {
   return true;
 }
 
-/* Of a job's processes the one that is notified takes them, or the first that has it. */
-static bool is_ours(const struct looking *l, const struct ckpt_description *d, int32_t owner) {
+/* Has another opening of it been described? To look once more would end what is to be notified by now. */
+static bool is_known(const struct looking *l, const struct ckpt_description *d) {
   const struct ckpt_description *all = l->c->descriptions.entries;
   for (size_t i = 0; i < l->c->descriptions.count; i++)
     if (all[i].kind == CKPT_DESC_QUEUE && all[i].a == d->a)
-      return false;
-  return owner ? owner == l->c->process.pid : is_first(l);
+      return true;
+  return false;
 }
 
 static long failed(struct taking *t, long error, const char *what) {
@@ -263,6 +263,7 @@ static bool is_plain(const char *name) {
   return true;
 }
 
+/* Of a job's processes the one that is notified takes the messages, or the first that has the queue. */
 static long look_into(struct looking *l, struct ckpt_description *d, const struct mq_attr *attributes) {
   char path[64];
   struct text text = text_in(path, sizeof path);
@@ -281,7 +282,7 @@ static long look_into(struct looking *l, struct ckpt_description *d, const struc
     result = refuse(l, "a message queue that notifies the program, and that others have open");
   else if (t.fd < 0 && l->st.st_nlink == 0)
     result = refuse(l, "a message queue that has been removed, and that others have open");
-  else if (t.fd >= 0 && is_ours(l, d, owner))
+  else if (t.fd >= 0 && (owner ? t.notifies : is_first(l)))
     result = carry_messages(&t, d);
   if (t.fd >= 0)
     sys(SYS_(close), t.fd);
@@ -300,5 +301,5 @@ long describe_queue(struct looking *l, struct ckpt_description *d) {
   d->a = (uint64_t)attributes.mq_maxmsg | l->st.st_ino << 32;
   d->b = (uint64_t)attributes.mq_msgsize | (uint64_t)(l->st.st_mode & 07777) << 32 |
          (l->st.st_nlink ? 0 : CKPT_QUEUE_REMOVED);
-  return look_into(l, d, &attributes);
+  return is_known(l, d) ? 0 : look_into(l, d, &attributes);
 }

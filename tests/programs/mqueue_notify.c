@@ -37,7 +37,8 @@ int main(int argc, char **argv) {
   char name[64], bytes[16];
   snprintf(name, sizeof name, "/ckpt-test-%d", getpid());
   mqd_t queue = mq_open(name, O_RDWR | O_CREAT | O_EXCL, 0600, &attributes);
-  CHECK(queue >= 0 && sem_init(&told, 0, 0) == 0);
+  mqd_t gives = mq_open(name, O_WRONLY);
+  CHECK(queue >= 0 && gives >= 0 && sem_init(&told, 0, 0) == 0);
   sigset_t set;
   siginfo_t info;
   CHECK(sigemptyset(&set) == 0 && sigaddset(&set, SIGRTMIN + 3) == 0 &&
@@ -60,7 +61,7 @@ int main(int argc, char **argv) {
   CHECK(sigpending(&set) == 0 && !sigismember(&set, SIGRTMIN + 3) && sem_trywait(&told) == -1);
   unsigned priority;
   CHECK(!waits || (mq_receive(queue, bytes, 16, &priority) == 5 && priority == 2));
-  CHECK(mq_send(queue, "second", 6, 1) == 0);
+  CHECK(mq_send(gives, "second", 6, 1) == 0);
   CHECK(sigemptyset(&set) == 0 && sigaddset(&set, SIGRTMIN + 3) == 0);
   if (event.sigev_notify == SIGEV_SIGNAL)
     CHECK(sigwaitinfo(&set, &info) == SIGRTMIN + 3 && info.si_code == SI_MESGQ &&
