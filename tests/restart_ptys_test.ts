@@ -47,7 +47,10 @@ Deno.test("ckpt show --fds says what waits in a pseudoterminal", async () => {
   const image = await imageOfPtys(dir);
   const { stdout } = await run([built("ckpt"), "show", "--fds", image]);
   const words = stdout.replace(/pts\/\d+/g, "pts/N");
-  assertStringIncludes(words, "master of /dev/pts/N, 31 bytes to be read, 22 bytes typed\n");
+  assertStringIncludes(
+    words,
+    "master of /dev/pts/N, 101x33, 31 bytes to be read, 22 bytes typed\n",
+  );
   assertStringIncludes(words, "terminal /dev/pts/N of the program's own\n");
   assertStringIncludes(words, "hung up\n");
 });
