@@ -68,7 +68,6 @@ const others = [
   "tree_users",
   "tree_vfork",
   "fd_served",
-  "fd_tcp",
   "tree_tcp",
 ];
 

@@ -11,6 +11,7 @@
 #include <time.h>
 
 #include "core/sys.h"
+#include "core/tcp_table.h"
 #include "core/text.h"
 #include "sockets.h"
 #include "tcp_ends.h"
@@ -130,12 +131,37 @@ static bool is_local(const struct tcp_end *end) {
   return end && memcmp(end->here.host, end->there.host, sizeof end->here.host) == 0;
 }
 
+/* Does nobody have the other end any more, which has more to send before it ends? */
+static bool is_ending(const struct tcp_end *end, int domain) {
+  struct tcp_table table;
+  struct tcp_row row;
+  bool found = false;
+  if (tcp_table_open(&table, domain) < 0)
+    return false;
+  while (!found && tcp_table_next(&table, &row))
+    found = !row.inode && row.state == TCP_STATE_FIN_WAIT1 && place_is(&end->there, row.here) &&
+            place_is(&end->here, row.there);
+  tcp_table_close(&table);
+  return found;
+}
+
 /* The program may have closed the other end, and the rest of what that had written, with its end, has found
- * no room yet. */
-static void find_end(struct looking *l, struct ckpt_socket *socket) {
-  struct pollfd poller = {.fd = l->fd, .events = POLLRDHUP};
+ * no room yet. Another CPU may be about to bring it. */
+static void find_end(struct looking *l, const struct tcp_end *end, struct ckpt_socket *socket) {
+  uint64_t last = now_ns(CLOCK_MONOTONIC);
   make_room(l);
-  if (sys(SYS_(poll), &poller, 1, 0) == 1 && poller.revents & POLLRDHUP)
+  for (int before = tcp_count(l->fd, SIOCINQ);
+       !tcp_polls(l, POLLRDHUP) && (is_ending(end, AF_INET) || is_ending(end, AF_INET6));) {
+    uint64_t now = now_ns(CLOCK_MONOTONIC);
+    if (tcp_count(l->fd, SIOCINQ) > before)
+      last = now;
+    else if (now - last > WAIT_MS * 1000000ull)
+      break;
+    before = tcp_count(l->fd, SIOCINQ);
+    sys(SYS_(poll), NULL, 0, LOOK_MS);
+    make_room(l);
+  }
+  if (tcp_polls(l, POLLRDHUP))
     socket->shutdown |= 1;
 }
 
@@ -159,7 +185,7 @@ long find_tcp_peer(struct looking *l, struct ckpt_socket *socket, bool here) {
     return 0;
   }
   if (here && !(socket->shutdown & 1) && is_local(end) && tcp_count(l->fd, SIOCINQ) > 0)
-    find_end(l, socket);
+    find_end(l, end, socket);
   /* What the other side has ended can come to its end; all else is torn. */
   if (!(socket->shutdown & 1))
     socket->flags |= CKPT_SOCKET_RESET;

@@ -25,6 +25,11 @@ static struct place place_of(const uint8_t *address) {
   return place;
 }
 
+bool place_is(const struct place *place, const uint8_t *address) {
+  struct place other = place_of(address);
+  return memcmp(place, &other, sizeof other) == 0;
+}
+
 static bool take_place(int fd, long call, struct place *place) {
   uint8_t address[sizeof(struct sockaddr_in6)] = {0};
   socklen_t size = sizeof address;

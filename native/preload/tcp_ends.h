@@ -25,6 +25,9 @@ struct tcp_end {
   struct place here, there;
 };
 
+/* Is it that of this address (struct sockaddr_*)? */
+bool place_is(const struct place *place, const uint8_t *address);
+
 /* Adds the TCP socket `fd` to c->tcp_ends, if it is one of a kind that belongs there. */
 long add_tcp_end(struct checkpoint *c, int fd, uint64_t inode);
 /* Finds the peers of those that have none yet. */
