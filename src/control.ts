@@ -3,7 +3,7 @@ import { CheckpointError } from "./errors.ts";
 import { CONTROL_VERSION, REPORT, ReportKind, REQUEST, RequestFlag, RequestOp } from "./format.ts";
 import { Hold } from "./hold.ts";
 import { ignoreList } from "./ignore.ts";
-import { Errno, errnoWords, Library, NativeError } from "./library.ts";
+import { Errno, errnoWords, type FunctionPlace, Library, NativeError } from "./library.ts";
 import { text } from "./notes.ts";
 import {
   identify,
@@ -195,7 +195,7 @@ async function ask(
   library: Library,
   to: Asked & { listener: number; cookie: bigint },
 ): Promise<number> {
-  let retake: bigint | undefined;
+  let retake: FunctionPlace | undefined;
   for (;;) {
     const sent = await library.request(to.pidfd, { ...to, retake });
     const left = Math.max(0, Math.ceil(to.end - performance.now()));
@@ -212,14 +212,16 @@ async function ask(
 }
 
 /** Where a function of libckpt.so lies in a process, undefined when it is not there under its name. */
-async function findFunction(pid: number, name: string): Promise<bigint | undefined> {
+async function findFunction(pid: number, name: string): Promise<FunctionPlace | undefined> {
   const maps = await readProc(await livingThread(pid), "maps");
   const [, start, path] = maps?.match(/^([0-9a-f]+)-\S+ \S+ 0+ .* (\/.*\/libckpt\.so)$/m) ?? [];
   if (!start || !path) return undefined;
   const { size, mtime } = await Deno.stat(path);
   const symbols = await Symbols.read(path, { size, modified: mtime! });
   const address = symbols?.addressOf(name);
-  return address && BigInt(`0x${start}`) + address;
+  if (!address) return undefined;
+  const library = BigInt(`0x${start}`);
+  return { address: library + address, library };
 }
 
 const KINDS: Record<number, Report["kind"]> = {

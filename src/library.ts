@@ -15,7 +15,7 @@ const SYMBOLS = {
   ckpt_helper_close: { parameters: ["i32"], result: "i32" },
   ckpt_helper_open_process: { parameters: ["i32"], result: "i32" },
   ckpt_helper_request: {
-    parameters: ["i32", "i32", "u64", "u64"],
+    parameters: ["i32", "i32", "u64", "u64", "u64"],
     result: "i32",
     nonblocking: true,
   },
@@ -54,6 +54,12 @@ export class NativeError extends Error {
     super(`${what}: ${ERRNO_WORDS[-errno] ?? `error ${-errno}`}`);
     this.errno = errno;
   }
+}
+
+/** Where a function of libckpt.so's lies in a process, and where the library begins there. */
+export interface FunctionPlace {
+  address: bigint;
+  library: bigint;
 }
 
 /** The errnos that something here decides by. */
@@ -157,15 +163,16 @@ export class Library implements Disposable {
   }
 
   /**
-   * Queues the control signal: false when the process is not ready for it, being about to start a program. `retake` is
-   * where its ckpt_retake() lies, if it is to be called.
+   * Queues the control signal: false when the process is not ready for it, being about to start a program. `retake` says
+   * where its ckpt_retake() lies, if it is to be called, and where its libckpt.so begins.
    */
   async request(
     pidfd: number,
-    to: { pid: number; cookie: bigint; retake?: bigint },
+    to: { pid: number; cookie: bigint; retake?: FunctionPlace },
   ): Promise<boolean> {
-    const { pid, cookie, retake = 0n } = to;
-    const result = await this.#library.symbols.ckpt_helper_request(pidfd, pid, cookie, retake);
+    const { pid, cookie, retake: { address, library } = { address: 0n, library: 0n } } = to;
+    const ask = this.#library.symbols.ckpt_helper_request;
+    const result = await ask(pidfd, pid, cookie, address, library);
     return result !== Errno.AGAIN && checked("rt_tgsigqueueinfo", result) === 0;
   }
 

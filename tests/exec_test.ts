@@ -35,6 +35,12 @@ for (const who of everyone) {
   });
 }
 
+for (const as of everyone) {
+  Deno.test(`checkpoint() never kills a program that another thread than the main one starts by exec all the time, as ${as}`, async () => {
+    await survives((stop) => [built("tests/self_exec"), "thread", stop], { as });
+  });
+}
+
 Deno.test("checkpoint() never kills a shell that starts itself by exec all the time", async () => {
   await using dir = await TempDir.make();
   const script = dir.join("turns");

@@ -14,7 +14,7 @@ struct linux_dirent64 {
 };
 
 long dir_open(struct dir *dir, int parent, const char *path) {
-  long fd = sys(SYS_(openat), parent, path, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
+  long fd = sys(SYS_(openat), parent, path, CKPT_READ_ONLY | O_DIRECTORY | O_NOFOLLOW);
   dir->fd = (int)fd;
   dir->filled = dir->at = dir->error = 0;
   return fd < 0 ? fd : 0;

@@ -49,7 +49,7 @@ long sys_pwrite_full(int fd, const void *buffer, size_t size, uint64_t offset) {
 }
 
 long sys_read_file(const char *path, char *buffer, size_t size) {
-  long fd = sys(SYS_(openat), AT_FDCWD, path, O_RDONLY | O_CLOEXEC);
+  long fd = sys(SYS_(openat), AT_FDCWD, path, CKPT_READ_ONLY);
   if (fd < 0)
     return fd;
   long n = sys_read_full((int)fd, buffer, size - 1);

@@ -2,7 +2,7 @@
  *
  * The requester listens on the abstract unix socket (SOCK_SEQPACKET) CKPT_CONTROL_NAME with a random
  * 64-bit cookie, and queues CKPT_CONTROL_SIGNAL to the process's main thread (rt_tgsigqueueinfo, si_code
- * SI_QUEUE, si_value = cookie). libckpt's handler connects back; each side checks the other's uid by
+ * CKPT_CONTROL_CODE, si_value = cookie). libckpt's handler connects back; each side checks the other's uid by
  * SO_PEERCRED (root listens as the process's own user, since a user namespace may not know root). The
  * requester sends one struct ckpt_request; the handler answers with any number of CKPT_REPORT_PROGRESS and
  * then one CKPT_REPORT_DONE or CKPT_REPORT_FAILED, and closes.
@@ -16,6 +16,10 @@
 #include <stdint.h>
 
 #define CKPT_CONTROL_SIGNAL 32
+/* Its si_code. A signal that waits for a thread outlives the thread's exec, and would end the new program,
+ * which has no handler yet; but what timers have sent goes with the old one, and this is all that the kernel
+ * looks at. */
+#define CKPT_CONTROL_CODE SI_TIMER
 #define CKPT_CONTROL_NAME "ckpt-%016llx" /* after the leading zero byte */
 #define CKPT_CONTROL_VERSION 1
 

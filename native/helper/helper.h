@@ -35,9 +35,10 @@ CKPT_HELPER_API int32_t ckpt_helper_open_process(int32_t pid);
 /* Queues the control signal with `cookie` to the main thread of the process that `pidfd` refers to, or to
  * another when that has ended. Nothing is done while one is waiting there. -EAGAIN: it has no handler for it
  * at present. `retake`: 0, or
- * the address of its ckpt_retake(), which is to take the signal back from libc. Blocks for half a second when
- * the thread cannot be stopped. */
-CKPT_HELPER_API int32_t ckpt_helper_request(int32_t pidfd, int32_t pid, uint64_t cookie, uint64_t retake);
+ * the address of its ckpt_retake(), which is to take the signal back from libc, while its libckpt.so begins
+ * at `library`. Blocks for half a second when the thread cannot be stopped. */
+CKPT_HELPER_API int32_t ckpt_helper_request(int32_t pidfd, int32_t pid, uint64_t cookie, uint64_t retake,
+                                            uint64_t library);
 
 /* Holds a stopped process (core/held.h) while it is saved, and asks it as ckpt_helper_request() does. `words`
  * are shared: the first is a ckpt_helper_hold_state; the second gets the signal that has stopped the process,

@@ -100,7 +100,7 @@ static int32_t look(const struct target *target) {
 /* ---- Asking ----------------------------------------------------------------------------------------- */
 
 static siginfo_t request_info(const struct target *target, int signal) {
-  siginfo_t info = {.si_signo = signal, .si_code = SI_QUEUE};
+  siginfo_t info = {.si_signo = signal, .si_code = CKPT_CONTROL_CODE};
   info.si_pid = getpid();
   info.si_uid = getuid();
   info.si_value.sival_ptr = (void *)(uintptr_t)target->cookie; // NOLINT: a number in pointer's clothes
@@ -140,6 +140,19 @@ static long signal_of(int status) {
   return ours ? 0 : WSTOPSIG(status);
 }
 
+/* Another program may have begun since somebody has looked where it lies. */
+static bool is_library_at(pid_t pid, uint64_t address) {
+  char path[64], line[1024];
+  bool found = false;
+  snprintf(path, sizeof path, "/proc/%d/maps", pid);
+  FILE *maps = fopen(path, "re");
+  while (maps && !found && fgets(line, sizeof line, maps))
+    found = strtoull(line, NULL, 16) == address && strstr(line, "/libckpt.so");
+  if (maps)
+    fclose(maps);
+  return found;
+}
+
 /* On to the first instruction of whatever handler gets the request, and from there to ckpt_retake() instead.
  */
 static void step_into_handler(const struct target *target) {
@@ -175,7 +188,7 @@ static int choose_carrier(const struct target *target) {
 static bool carries(const struct target *target, int carrier, int status) {
   siginfo_t info;
   return status >> 16 == 0 && WSTOPSIG(status) == carrier &&
-         ptrace(PTRACE_GETSIGINFO, target->tid, NULL, &info) == 0 && info.si_code == SI_QUEUE &&
+         ptrace(PTRACE_GETSIGINFO, target->tid, NULL, &info) == 0 && info.si_code == CKPT_CONTROL_CODE &&
          (uintptr_t)info.si_value.sival_ptr == target->cookie;
 }
 
@@ -204,7 +217,7 @@ static int32_t hand_over(struct target *target, int *status) {
     *status = wait_for_stop(target->tid);
   }
   if (*status && look(target) > 0 && ptrace(PTRACE_SETSIGINFO, target->tid, NULL, &request) == 0) {
-    if (target->retake)
+    if (target->retake && is_library_at(target->pid, target->library))
       step_into_handler(target);
     else
       ptrace(PTRACE_DETACH, target->tid, NULL, (long)CKPT_CONTROL_SIGNAL);
@@ -274,19 +287,24 @@ static int32_t look_for_a_while(const struct target *target) {
   return result;
 }
 
-int32_t ckpt_helper_request(int32_t pidfd, int32_t pid, uint64_t cookie, uint64_t retake) {
+int32_t ckpt_helper_request(int32_t pidfd, int32_t pid, uint64_t cookie, uint64_t retake, uint64_t library) {
   int ended = has_ended(pidfd);
   if (ended)
     return ended < 0 ? ended : -ESRCH;
-  struct target target = {.pid = pid, .tid = target_choose_thread(pid), .cookie = cookie, .retake = retake};
+  struct target target = {
+      .pid = pid, .tid = target_choose_thread(pid), .cookie = cookie, .retake = retake, .library = library};
   int32_t result = target.tid ? look_for_a_while(&target) : -EAGAIN;
   if (result <= 0)
     return result;
-  /* A thread that another one's exec is just ending may not be stopped either. */
+  /* A thread that another one's exec is just ending may not be stopped either. That other one has its id by
+   * then, but no handler. */
+  char status[4096];
   result = -EPERM;
   for (int i = 0; i < REFUSALS && result == -EPERM; i++) {
     nanosleep(&(struct timespec){.tv_nsec = i ? 200000 : 0}, NULL);
     result = target_run(&target, ask_stopped, &target);
+    if (result == -EPERM && !read_status(pid, target.tid, status, sizeof status))
+      return -EAGAIN;
   }
   if (result != -EPERM)
     return result;

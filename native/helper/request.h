@@ -9,7 +9,8 @@
 struct target {
   pid_t pid, tid;
   uint64_t cookie;
-  uint64_t retake; /* address of ckpt_retake() in there, or 0 */
+  uint64_t retake;  /* address of ckpt_retake() in there, or 0 */
+  uint64_t library; /* where libckpt.so begins then */
   int32_t result;
 };
 

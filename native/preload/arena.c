@@ -24,6 +24,8 @@ long arena_create(struct arena *arena) {
   /* Under mlockall(MCL_FUTURE) the mapping is born locked and mprotect would populate all of it. The first
    * page stays as it is: nothing else tells that new mappings are locked. */
   sys(SYS_(munlock), start + CKPT_PAGE, size - CKPT_PAGE);
+  /* Another thread may call fork before it stands still. */
+  sys(SYS_(madvise), start, size, MADV_DONTFORK);
   long result = sys(SYS_(mprotect), start + CKPT_PAGE, size - 2 * CKPT_PAGE, PROT_READ | PROT_WRITE);
   if (result < 0) {
     sys(SYS_(munmap), start, size);

@@ -35,23 +35,35 @@ void job_name(int32_t pid, char name[32]) {
     name[length - 1] = 0;
 }
 
-/* A thread of it that has not ended, the main thread when that is one; 0: it is gone. */
-static int32_t living_thread(int32_t pid) {
-  char state = held_state_of(pid), path[64];
+static bool lives(int32_t tid) {
+  char state = held_state_of(tid);
+  return state && state != 'Z' && state != 'X';
+}
+
+/* A thread of it that has not ended, but for the main one; 0: there is none. */
+static int32_t other_thread(int32_t pid) {
+  char path[64];
   struct text text = text_in(path, sizeof path);
   struct dir dir;
   uint64_t tid;
   int32_t found = 0;
-  if (state && state != 'Z' && state != 'X')
-    return pid;
   text_format(&text, "/proc/%d/task", (int64_t)pid);
   if (dir_open(&dir, AT_FDCWD, path) < 0)
     return 0;
   for (const char *name; !found && (name = dir_next(&dir));)
-    if (text_is_decimal(name, &tid) && (int32_t)tid != pid && (state = held_state_of((int32_t)tid)) &&
-        state != 'Z' && state != 'X')
+    if (text_is_decimal(name, &tid) && (int32_t)tid != pid && lives((int32_t)tid))
       found = (int32_t)tid;
   dir_close(&dir);
+  return found;
+}
+
+/* The main thread, or another when that has ended; 0: the process is gone. The thread that calls exec takes
+ * the id of the main one, which has ended by then: who has looked at the one too early and at the other too
+ * late finds neither, and looks again. */
+static int32_t living_thread(int32_t pid) {
+  int32_t found = 0;
+  for (int look = 0; look < 3 && !found; look++)
+    found = lives(pid) ? pid : other_thread(pid);
   return found;
 }
 
@@ -255,13 +267,7 @@ static const char *find_other_world(int32_t pid) {
 }
 
 static long queue(struct checkpoint *c, struct member *member) {
-  siginfo_t info;
-  memset(&info, 0, sizeof info);
-  info.si_signo = CKPT_CONTROL_SIGNAL;
-  info.si_code = SI_QUEUE;
-  info.si_pid = c->process.pid;
-  info.si_value.sival_ptr = (void *)c->job->cookie;
-  long result = sys(SYS_(rt_tgsigqueueinfo), member->pid, member->tid, CKPT_CONTROL_SIGNAL, &info);
+  long result = request_send(c, member, CKPT_CONTROL_SIGNAL);
   if (result == 0)
     member->stage = STAGE_ASKED;
   else if (result == -ESRCH)
@@ -305,6 +311,19 @@ static long at_most_0(long result) {
   return result < 0 ? result : 0;
 }
 
+/* One that another thread's exec is just ending may not be traced. That other one has its id by now, which
+ * may happen while it is seized. */
+static long seize(struct checkpoint *c, struct member *member) {
+  enum { REFUSALS = 5 };
+  if (sys(SYS_(ptrace), PTRACE_SEIZE, member->tid, 0, 0) < 0)
+    return !lives(member->tid) || member->refusals++ < REFUSALS ? 0 : queue(c, member);
+  if (sys(SYS_(ptrace), PTRACE_INTERRUPT, member->tid, 0, 0) == -ESRCH &&
+      sys(SYS_(ptrace), PTRACE_INTERRUPT, member->pid, 0, 0) == 0)
+    member->tid = member->pid;
+  member->stage = STAGE_STOPPING;
+  return 0;
+}
+
 static long begin(struct checkpoint *c, struct member *member) {
   member->tid = living_thread(member->pid);
   if (member->tid == 0) {
@@ -334,11 +353,7 @@ static long begin(struct checkpoint *c, struct member *member) {
     return begin_stopped(c, member);
   if (waits_in_vfork(member->tid))
     return 0;
-  if (sys(SYS_(ptrace), PTRACE_SEIZE, member->tid, 0, 0) < 0)
-    return queue(c, member);
-  sys(SYS_(ptrace), PTRACE_INTERRUPT, member->tid, 0, 0);
-  member->stage = STAGE_STOPPING;
-  return 0;
+  return seize(c, member);
 }
 
 /* A child of ours that has ended stays for the program to wait for; of others the wait is not ours. */
@@ -371,15 +386,39 @@ static long hold(struct checkpoint *c, struct member *member, bool give_up) {
     let_go_of_ended(c, member);
     return 0;
   }
+  int signal = signal_on_the_way(&info);
   bool ignored = !give_up && ignore_looks_at(c, member->pid, member->parent) != 0; /* begin() goes into it */
-  if (!give_up && !ignored && handles_control_signal(member->pid)) {
+  bool wanted = !give_up && !ignored && handles_control_signal(member->pid);
+  bool has_come = member->carrier && signal == member->carrier && carrier_has_come(c, member);
+  if (wanted && !member->carrier) {
     note_call(member);
-    result = queue(c, member);
-  } else {
-    member->stage = STAGE_NEW;
+    carrier_send(c, member);
   }
-  sys(SYS_(ptrace), PTRACE_DETACH, member->tid, 0, signal_on_the_way(&info));
+  if (member->carrier && !has_come) {
+    sys(SYS_(ptrace), PTRACE_CONT, member->tid, 0, signal);
+    return 0;
+  }
+  member->stage = STAGE_NEW;
+  if (wanted && !has_come)
+    result = queue(c, member);
+  else if (wanted && carrier_becomes_request(c, member))
+    member->stage = STAGE_ASKED;
+  if (has_come)
+    signal = member->stage == STAGE_ASKED ? CKPT_CONTROL_SIGNAL : 0;
+  member->carrier = 0;
+  sys(SYS_(ptrace), PTRACE_DETACH, member->tid, 0, signal);
   return result;
+}
+
+/* An exec has taken the request with it: it neither waits for the thread nor has brought it into the handler,
+ * which blocks it. One who is asked twice says so once. */
+static bool is_lost(const struct member *member) {
+  char status[4096];
+  uint64_t waiting = 0, blocked = 0;
+  if (!lives(member->tid) || read_of(member->tid, "status", status, sizeof status) <= 0)
+    return true;
+  return proc_field(status, "SigPnd", 16, &waiting) && proc_field(status, "SigBlk", 16, &blocked) &&
+         !((waiting | blocked) >> (CKPT_CONTROL_SIGNAL - 1) & 1);
 }
 
 long job_ask(struct checkpoint *c, struct member *member) {
@@ -389,6 +428,9 @@ long job_ask(struct checkpoint *c, struct member *member) {
     return hold(c, member, false);
   if (member->stage == STAGE_ASKED && has_ended(member->pid))
     member->stage = STAGE_ENDED;
+  if ((member->stage == STAGE_ASKED || member->stage == STAGE_JOINING) && !member->held_count &&
+      is_lost(member))
+    job_ask_anew(member);
   if (member->held_count)
     hold_look(member);
   else if ((member->stage == STAGE_ASKED || member->stage == STAGE_JOINING) && is_stopped(member->tid))

@@ -73,11 +73,11 @@ static long refuse_deferred(struct checkpoint *c) {
 
 static long make_image(struct checkpoint *c) {
   static long (*const steps[])(struct checkpoint *) = {
-      freeze_threads,       refuse_deferred,  clear_umask,      refuse_company,    gather_job,
-      describe_process,     describe_signals, describe_timers,  describe_children, describe_sysv,
-      describe_descriptors, describe_keys,    describe_regions, meet_described,    repair_tcp,
-      store_begin,          meet_store,       write_pages,      check_swap,        write_files,
-      write_notes,          store_end,
+      freeze_threads, close_strays,         refuse_deferred,  clear_umask,      refuse_company,
+      gather_job,     describe_process,     describe_signals, describe_timers,  describe_children,
+      describe_sysv,  describe_descriptors, describe_keys,    describe_regions, meet_described,
+      repair_tcp,     store_begin,          meet_store,       write_pages,      check_swap,
+      write_files,    write_notes,          store_end,
   };
   for (size_t i = 0; i < sizeof steps / sizeof steps[0]; i++) {
     long result = steps[i](c);
@@ -274,6 +274,7 @@ void ckpt_on_signal(int signal, siginfo_t *info, ucontext_t *frame) {
   struct cause cause = {info, frame, signal == CKPT_CONTROL_SIGNAL && is_own(info, SELF_CHECKPOINT)};
   struct waiting all;
   int result = 0;
+  ckpt_state.born_in_freeze |= ckpt_state.part.leader != 0; /* a fork's copy of that */
   ckpt_state.part.leader = (int32_t)sys(SYS_(gettid));
   self_info(&ckpt_state.late_info, SELF_SIGNAL);
   if (cause.local)

@@ -113,6 +113,7 @@ long fail(struct checkpoint *c, long code, const char *format, ...);
 
 /* Steps, in order. Each returns 0 or a negative errno with words. */
 long freeze_threads(struct checkpoint *c);         /* freeze.c */
+long close_strays(struct checkpoint *c);           /* strays.c */
 long refuse_company(struct checkpoint *c);         /* refuse.c */
 long gather_job(struct checkpoint *c);             /* meet.c */
 long describe_process(struct checkpoint *c);       /* process.c */

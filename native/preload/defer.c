@@ -23,7 +23,7 @@ bool is_leader(void) {
 void self_info(siginfo_t *info, int value) {
   memset(info, 0, sizeof *info);
   info->si_signo = CKPT_CONTROL_SIGNAL;
-  info->si_code = SI_QUEUE;
+  info->si_code = CKPT_CONTROL_CODE;
   info->si_pid = (pid_t)sys(SYS_(getpid));
   info->si_value.sival_ptr = (void *)(uintptr_t)value;
 }

@@ -34,7 +34,7 @@ ckpt_signal_entry:
         je      6f
         cmpl    $33, %edi
         jne     2f
-6:      cmpl    $-1, 8(%rsi)            /* si_code: SI_QUEUE */
+6:      cmpl    $-2, 8(%rsi)            /* si_code: CKPT_CONTROL_CODE */
         jne     3f
         /* The leader of a checkpoint asks this thread to park: si_value is the address of a struct parked,
          * which begins with the end of the stack to do that on, and says at 8 that this stack is in use. */

@@ -160,7 +160,7 @@ static long ask(const struct checkpoint *c, struct parked *p) {
   siginfo_t info;
   memset(&info, 0, sizeof info);
   info.si_signo = CKPT_CONTROL_SIGNAL;
-  info.si_code = SI_QUEUE;
+  info.si_code = CKPT_CONTROL_CODE;
   info.si_pid = c->process.pid;
   info.si_value.sival_ptr = p;
   if (p->waits_for_signal || is_timer_thread(c, p->tid)) {

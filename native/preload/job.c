@@ -73,11 +73,20 @@ static long joined(struct checkpoint *c, struct member *member, uint64_t count, 
   return result < 0 ? result : job_add_children(c, member->pid, ADD_CHILDREN);
 }
 
+void job_ask_anew(struct member *member) {
+  if (member->socket >= 0)
+    sys(SYS_(close), member->socket);
+  member->socket = -1;
+  member->stage = STAGE_NEW;
+}
+
 static long hear_from(struct checkpoint *c, struct member *member) {
   struct ckpt_report *report = (struct ckpt_report *)c->scratch;
   struct passed passed;
   long n = message_receive(member->socket, report, sizeof *report, &passed), result = 0;
-  if (n < (long)sizeof *report || report->version != CKPT_CONTROL_VERSION)
+  if (n <= 0 && member->stage == STAGE_JOINING)
+    job_ask_anew(member);
+  else if (n < (long)sizeof *report || report->version != CKPT_CONTROL_VERSION)
     result = fail_for(c, member, -ECANCELED, "it ended while it was being saved");
   else if (report->kind == CKPT_REPORT_FAILED)
     result = fail_for(c, member, report->error < 0 ? report->error : -EPROTO, report->text);
@@ -96,7 +105,7 @@ static long hear_from(struct checkpoint *c, struct member *member) {
   return result;
 }
 
-static long greet(struct checkpoint *c, struct member *member, const struct ucred *peer, int socket) {
+static void greet(struct checkpoint *c, struct member *member, const struct ucred *peer, int socket) {
   struct ckpt_request request = {
       .size = sizeof request,
       .version = CKPT_CONTROL_VERSION,
@@ -112,8 +121,8 @@ static long greet(struct checkpoint *c, struct member *member, const struct ucre
   member->socket = socket;
   member->uid = peer->uid;
   member->stage = STAGE_JOINING;
-  long result = message_send(socket, &request, sizeof request, NOTHING_PASSED);
-  return result < 0 ? fail_for(c, member, result, "it does not listen") : 0;
+  if (message_send(socket, &request, sizeof request, NOTHING_PASSED) < 0)
+    job_ask_anew(member);
 }
 
 static long accept_member(struct checkpoint *c) {
@@ -124,8 +133,10 @@ static long accept_member(struct checkpoint *c) {
     return fd == -EAGAIN || fd == -ECONNABORTED ? 0 : fail(c, fd, "accept: %s", text_errno(fd));
   if (sys(SYS_(getsockopt), fd, SOL_SOCKET, SO_PEERCRED, &peer, &size) == 0)
     for (size_t i = 0; i < count(c); i++)
-      if (member_at(c, i)->pid == peer.pid && member_at(c, i)->stage == STAGE_ASKED)
-        return greet(c, member_at(c, i), &peer, (int)fd);
+      if (member_at(c, i)->pid == peer.pid && member_at(c, i)->stage == STAGE_ASKED) {
+        greet(c, member_at(c, i), &peer, (int)fd);
+        return 0;
+      }
   sys(SYS_(close), fd);
   return 0;
 }
@@ -232,6 +243,25 @@ static long bring_all(struct checkpoint *c) {
       result = job_add_orphans(c);
   }
   return result == 0 ? ignore_finish(c) : result;
+}
+
+/* A member that stood still may have been killed by one that did not yet. */
+static void leave_out_ended(struct checkpoint *c) {
+  struct open_file *files = c->open_files.entries;
+  for (size_t i = 0; i < count(c); i++) {
+    struct member *member = member_at(c, i);
+    char byte;
+    if (member->stage != STAGE_JOINED ||
+        sys(SYS_(recvfrom), member->socket, &byte, sizeof byte, MSG_PEEK | MSG_DONTWAIT, NULL, NULL) != 0)
+      continue;
+    size_t kept = 0;
+    for (size_t j = 0; j < c->open_files.count; j++)
+      if (files[j].process != i + 1)
+        files[kept++] = files[j];
+    c->open_files.count = kept;
+    job_ask_anew(member);
+    member->stage = STAGE_ENDED;
+  }
 }
 
 static long make_listener(struct checkpoint *c) {
@@ -362,6 +392,7 @@ long job_gather(struct checkpoint *c) {
   if (result < 0)
     return fail(c, result, "a socket for its processes cannot be made: %s", text_errno(result));
   result = bring_all_quietly(c);
+  leave_out_ended(c);
   job_settle_parents(c);
   if (result == 0)
     result = open_files_list(c);

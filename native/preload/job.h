@@ -75,7 +75,9 @@ struct member {
   int32_t parent; /* 0: an orphan */
   uint32_t uid;   /* once it is connected */
   enum stage stage;
-  int socket; /* -1: not connected */
+  int socket;        /* -1: not connected */
+  uint32_t refusals; /* of ptrace */
+  int carrier;       /* on its way, or 0 */
   struct known_call call;
   struct offering offering;
   /* It is stopped (SIGSTOP or ^Z): */
@@ -115,7 +117,16 @@ long job_add_children(struct checkpoint *c, int32_t pid, enum adding adding);
 /* Brings a member on from NEW to ASKED; to be called again until it is. */
 long job_ask(struct checkpoint *c, struct member *member);
 void job_let_go(struct checkpoint *c, struct member *member);
+/* One that has ended on the way, or whose exec has taken the request with it: in job.c. */
+void job_ask_anew(struct member *member);
 void job_name(int32_t pid, char name[32]);
+
+/* carrier.c: the request by the id of a thread; and to one that is traced, by a signal that becomes it. */
+long request_send(const struct checkpoint *c, const struct member *member, int signal);
+/* Leaves member->carrier 0 when it blocks all that could carry the request. */
+void carrier_send(const struct checkpoint *c, struct member *member);
+bool carrier_has_come(const struct checkpoint *c, const struct member *member);
+bool carrier_becomes_request(const struct checkpoint *c, const struct member *member);
 
 /* orphans.c */
 bool job_may_have_orphans(const struct checkpoint *c);

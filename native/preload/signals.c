@@ -82,17 +82,20 @@ bool take_for_thread(int signal) {
   return sys(SYS_(rt_tgsigqueueinfo), sys(SYS_(getpid)), sys(SYS_(gettid)), signal, &info) == 0;
 }
 
+static bool is_ours(int signal) {
+  struct kernel_sigaction action;
+  return sys(SYS_(rt_sigaction), signal, NULL, &action, sizeof action.mask) == 0 &&
+         action.handler == (void *)ckpt_signal_entry;
+}
+
 /* A request for a checkpoint that is still waiting is for this process, not for the one that is restarted. */
 static void drop_requests(struct list *list) {
   struct ckpt_signal *signals = list->entries;
   size_t kept = 0;
   for (size_t i = 0; i < list->count; i++) {
     int number;
-    struct kernel_sigaction action;
     memcpy(&number, signals[i].info, sizeof number);
-    bool ours = sys(SYS_(rt_sigaction), number, NULL, &action, sizeof action.mask) == 0 &&
-                action.handler == (void *)ckpt_signal_entry;
-    if (!ours)
+    if (!is_ours(number))
       signals[kept++] = signals[i];
   }
   list->count = kept;
@@ -102,7 +105,8 @@ static void drop_requests(struct list *list) {
  * counted in the first, which is one of those taken from `first` on. */
 static bool is_counted(struct checkpoint *c, size_t first, const siginfo_t *info) {
   struct ckpt_signal *signals = c->signals.entries;
-  for (size_t i = first; info->si_code == SI_TIMER && i < c->signals.count; i++) {
+  bool from_timer = info->si_code == SI_TIMER && !is_ours(info->si_signo);
+  for (size_t i = first; from_timer && i < c->signals.count; i++) {
     siginfo_t *earlier = (siginfo_t *)signals[i].info;
     if (earlier->si_signo == info->si_signo && earlier->si_code == SI_TIMER &&
         earlier->si_timerid == info->si_timerid) {

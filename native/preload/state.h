@@ -44,6 +44,7 @@ struct state {
   char ignore[CKPT_IGNORE_MAX];       /* CKPT_IGNORE */
   char job[64];                       /* CKPT_JOB=..., or empty */
   bool tcp_repair;                    /* CKPT_TCP=repair */
+  bool born_in_freeze;                /* while another thread of the parent led a checkpoint (strays.c) */
   struct ckpt_resume resume;
   struct context context;
   uint32_t parked;   /* threads that stand in ckpt_park */

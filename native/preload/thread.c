@@ -18,7 +18,7 @@ enum { CODE = 40, CODE_OF_CALLER = 64 };
 /* Reads what is there of the `size` bytes in front of `end`, into the end of `code`, and the rest as zeros.
  */
 static bool read_code(uint64_t end, uint8_t *code, size_t size) {
-  long mem = sys(SYS_(openat), AT_FDCWD, "/proc/thread-self/mem", O_RDONLY | O_CLOEXEC);
+  long mem = sys(SYS_(openat), AT_FDCWD, "/proc/thread-self/mem", CKPT_READ_ONLY);
   if (mem < 0)
     return false;
   __builtin_memset(code, 0, size);

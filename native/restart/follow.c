@@ -180,13 +180,15 @@ static bool goes_always(const struct following *f, uint32_t index) {
   return index < f->count;
 }
 
+/* One that has ended by now has been killed by one that runs already: of a descendant that is the program's
+ * own matter. */
 static enum follow_result go_on_with(const struct following *f,
                                      bool (*goes)(const struct following *f, uint32_t index)) {
   char go = 1;
   for (uint32_t i = 0; i < f->count; i++)
-    if (goes(f, i) && send(f->sockets[i], &go, 1, MSG_NOSIGNAL) != 1) {
+    if (goes(f, i) && send(f->sockets[i], &go, 1, MSG_NOSIGNAL) != 1 && i == 0) {
       explain_end(f, i);
-      return i == 0 ? FOLLOW_FAILED : give_up(f);
+      return FOLLOW_FAILED;
     }
   return FOLLOW_ON;
 }
