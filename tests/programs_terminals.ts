@@ -157,6 +157,14 @@ wait $relay
 echo "socat ended with $?"
 `;
 
+/** It looks through /proc ten times in a second, and now and then shows its help instead. */
+const htop = `from drive import drive
+steps = []
+for i in range(2000):
+    steps += [(rb"Load average", b"h"), (rb"GNU GPL", b"\\r")]
+print(drive(["htop", "-d", "1"], steps + [(rb"Load average", b"q")]))
+`;
+
 export const terminalWorkloads: Workload[] = [
   {
     name: "script",
@@ -223,5 +231,12 @@ print(drive(["less", "text"], steps + [(b"", b"q")]))
     inputs: { "socat.sh": socat },
     prepare:
       `gawk 'BEGIN { x = 5; for (;;) { x = (x * 16807) % 2147483647; print "some words", x } }' | head -c 2000000 > bytes`,
+  },
+  {
+    name: "htop",
+    command: "env HTOPRC=/dev/null /usr/bin/python3 ../input/htop.py > out",
+    needs: { htop: "htop", "/usr/bin/python3": "python3" },
+    inPlace: true,
+    inputs: { "drive.py": drive, "htop.py": htop },
   },
 ];

@@ -51,6 +51,10 @@ roundtrips([
     fcntl: true,
   },
   {
+    does: "brings back entries of processes in /proc, also of one that has ended",
+    program: "tree_proc",
+  },
+  {
     does:
       "brings back connections of unix sockets between processes, also those that wait to be accepted",
     program: "tree_unix",

@@ -177,3 +177,7 @@ struct proc_time_offsets proc_time_offsets(void) {
     return (struct proc_time_offsets){0}; /* a kernel without time namespaces */
   return (struct proc_time_offsets){time_offset(text, "monotonic"), time_offset(text, "boottime")};
 }
+
+uint64_t proc_starttime(const char *stat) {
+  return proc_stat_field(stat, 22) - (uint64_t)(proc_time_offsets().boottime_ns / PROC_TICK_NS);
+}

@@ -61,4 +61,7 @@ struct proc_time_offsets {
 };
 struct proc_time_offsets proc_time_offsets(void);
 
+/* When a process has started, from its stat, as outside of the time namespace that a restart makes. */
+uint64_t proc_starttime(const char *stat);
+
 #endif

@@ -57,10 +57,12 @@ bool process_has_open(int32_t pid, struct dir *dir, const struct inode *inode, u
 long find_description(struct looking *l, struct list *inodes);
 
 /* Each kind: 0, or a negative errno with words. */
-long describe_file(struct looking *l, struct ckpt_description *d);      /* files.c */
-long describe_queue(struct looking *l, struct ckpt_description *d);     /* mqueue.c */
-long describe_fifo(struct looking *l, struct ckpt_description *d);      /* pipes.c */
-long describe_socket(struct looking *l, struct ckpt_description *d);    /* sockets.c */
+long describe_file(struct looking *l, struct ckpt_description *d);   /* files.c */
+long describe_queue(struct looking *l, struct ckpt_description *d);  /* mqueue.c */
+long describe_fifo(struct looking *l, struct ckpt_description *d);   /* pipes.c */
+long describe_socket(struct looking *l, struct ckpt_description *d); /* sockets.c */
+/* Was it peeked out of a socket? */
+bool is_in_flight(const struct looking *l);
 long describe_anonymous(struct looking *l, struct ckpt_description *d); /* events.c */
 long describe_terminal(struct looking *l, struct ckpt_description *d);  /* terminals.c */
 bool is_terminal(const struct looking *l);                              /* terminals.c */

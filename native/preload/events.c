@@ -89,7 +89,7 @@ static void describe_eventfd(struct looking *l, struct ckpt_description *d, uint
   }
 }
 
-static bool is_in_flight(const struct looking *l) {
+bool is_in_flight(const struct looking *l) {
   const struct ckpt_descriptor *all = l->c->in_flight.entries;
   for (size_t i = 0; i < l->c->in_flight.count; i++)
     if (all[i].fd == l->fd)

@@ -5,18 +5,48 @@
 #include <sys/stat.h>
 #include <sys/statfs.h>
 
+#include "core/proc.h"
 #include "core/sys.h"
 #include "core/text.h"
 #include "describe.h"
+#include "job.h"
 
 bool is_of_the_kernel(const struct statfs *fs) {
   return fs->f_type == 0x9fa0 /* proc */ || fs->f_type == 0x62656572 /* sysfs */ ||
          fs->f_type == 0x63677270 /* cgroup2 */ || fs->f_type == 0x27e0eb /* cgroup */;
 }
 
+#define GONE " (deleted)"
+
+/* As the process note has it; 0: nobody is there. */
+static uint64_t starttime_of(int32_t pid) {
+  char path[32], stat[1024];
+  struct text text = text_in(path, sizeof path);
+  text_format(&text, "/proc/%d/stat", (int64_t)pid);
+  return sys_read_file(path, stat, sizeof stat) > 0 ? proc_starttime(stat) : 0;
+}
+
+/* Of a process that may be gone already: then its name says so. `rest` is what comes after the id. What is in
+ * flight, and threads, would have to be there before the processes are. 1, or an error. */
+static long name_foreign(struct looking *l, struct text *name, int32_t pid, const char *rest,
+                         struct ckpt_description *d) {
+  const char *thread = rest + sizeof "/task/" - 1;
+  if (is_in_flight(l))
+    return refuse(l, "a file of a process's that is in flight");
+  if (text_starts(rest, "/task/") && is_in_job(l->c, pid) && text_take_decimal(&thread) != (uint64_t)pid)
+    return refuse(l, "a file of one thread's");
+  text_add(name, l->name);
+  if (text_ends(l->name, GONE))
+    return 1;
+  d->a = starttime_of(pid);
+  if (d->a == 0 || !is_named(l, l->name))
+    text_add(name, GONE);
+  return 1;
+}
+
 /* Files in /proc and /sys are opened again by name; those of the program itself by one that holds under every
- * process id. */
-static long name_live_file(struct looking *l, struct text *name) {
+ * process id. 1 for one of another process. */
+static long name_live_file(struct looking *l, struct text *name, struct ckpt_description *d) {
   char own[32];
   struct text text = text_in(own, sizeof own);
   text_format(&text, "/proc/%d", (int64_t)l->c->process.pid);
@@ -33,9 +63,10 @@ static long name_live_file(struct looking *l, struct text *name) {
                 rest + (main_thread ? length : 0));
     return 0;
   }
-  const char *number = l->name + sizeof "/proc/" - 1;
-  if (text_starts(l->name, "/proc/") && text_take_decimal(&number))
-    return refuse(l, "a file of another process's");
+  const char *at = l->name + sizeof "/proc/" - 1;
+  uint64_t pid = text_starts(l->name, "/proc/") ? text_take_decimal(&at) : 0;
+  if (pid)
+    return name_foreign(l, name, (int32_t)pid, at, d);
   text_add(name, l->name);
   return 0;
 }
@@ -50,10 +81,10 @@ bool is_named(const struct looking *l, const char *path) {
 static long describe_live_file(struct looking *l, struct ckpt_description *d) {
   char path[PROC_PATH_MAX];
   struct text name = text_in(path, sizeof path);
-  long result = name_live_file(l, &name);
-  if (result < 0)
-    return result;
-  if (l->name[0] != '/' || name.cut || !is_named(l, path))
+  long foreign = name_live_file(l, &name, d);
+  if (foreign < 0)
+    return foreign;
+  if (l->name[0] != '/' || name.cut || (!foreign && !is_named(l, path)))
     return refuse(l, "a file of the kernel's without a name");
   if (access_mode(l->flags) != O_RDONLY && text_ends(path, "pressure"))
     return refuse(l, "a pressure trigger");

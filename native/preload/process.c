@@ -137,8 +137,7 @@ static void read_status(struct checkpoint *c, const char *status) {
 static void read_stat(struct ckpt_process *p, const char *stat, const char *main_stat) {
   p->pgid = (int32_t)proc_stat_field(stat, 5);
   p->sid = (int32_t)proc_stat_field(stat, 6);
-  /* As outside of the time namespace that a restart makes. */
-  p->starttime = proc_stat_field(main_stat, 22) - (uint64_t)(proc_time_offsets().boottime_ns / PROC_TICK_NS);
+  p->starttime = proc_starttime(main_stat);
   p->start_code = proc_stat_field(stat, 26);
   p->end_code = proc_stat_field(stat, 27);
   p->start_stack = proc_stat_field(stat, 28);

@@ -23,6 +23,14 @@ void set_number(const struct looking *l, int name, int value) {
   sys(SYS_(setsockopt), l->fd, SOL_SOCKET, name, &value, sizeof value);
 }
 
+long wait_for_accept(struct looking *l, const char *what) {
+  return fail(l->c, -EAGAIN,
+              "descriptor %d is %s that waits to be accepted by the program, with data in it (%s), which "
+              "nobody can read "
+              "before: try again",
+              (int64_t)l->fd, what, l->name);
+}
+
 long refuse_socket(struct looking *l, const struct ckpt_socket *socket) {
   static const struct {
     int domain, type;

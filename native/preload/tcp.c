@@ -175,11 +175,7 @@ long find_tcp_peer(struct looking *l, struct ckpt_socket *socket, bool here) {
     socket->turn = end->turn;
     socket->flags |= end->waits ? CKPT_SOCKET_WAITS : 0;
     if (end->waits && end->written)
-      return fail(
-          l->c, -EAGAIN,
-          "descriptor %d is a TCP socket that waits to be accepted by the program, with data in it (%s), "
-          "which nobody can read before: try again",
-          (int64_t)l->fd, l->name);
+      return wait_for_accept(l, "a TCP socket");
     if (here && tcp_count(l->fd, SIOCOUTQNSD) > 0)
       push(l->fd);
     return 0;

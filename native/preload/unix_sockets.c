@@ -110,7 +110,7 @@ static long find_stream_peer(struct looking *l, struct ckpt_socket *socket) {
     return 0; /* closed */
   if (socket->peer == 0 && find_turn(l->c, socket)) {
     sys(SYS_(ioctl), l->fd, BYTES_UNREAD, &unread);
-    return unread ? refuse(l, "a unix socket that waits to be accepted by the program, with data in it") : 0;
+    return unread ? wait_for_accept(l, "a unix socket") : 0;
   }
   socket->peer = 0;
   socket->flags |= CKPT_SOCKET_RESET;

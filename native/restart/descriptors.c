@@ -11,6 +11,7 @@
 #include <unistd.h>
 
 #include "core/text.h"
+#include "entries.h"
 #include "inet.h"
 #include "job.h"
 #include "merge.h"
@@ -168,11 +169,24 @@ static int make_outside(const struct child *child, const struct ckpt_description
   return make_dead_end(child, d);
 }
 
+/* Its process has it later: nothing else is to have this place until then. */
+static int make_place(const struct child *child) {
+  return descriptor_lift(child, open("/dev/null", O_RDONLY | O_CLOEXEC), "/dev/null");
+}
+
+static bool is_entry(const struct child *child, const struct ckpt_description *d,
+                     bool (*is_so)(const struct ckpt_file *, const char *)) {
+  const struct ckpt_file *file = d->file ? &child->image->files[d->file - 1] : NULL;
+  return d->kind == CKPT_DESC_FILE && file && is_so(file, image_string(child->image, file->path));
+}
+
 static int make_file(struct child *child, const struct ckpt_description *d) {
-  int fd = file_open(child, d->file - 1, d->flags);
+  int fd =
+      is_entry(child, d, entry_is_foreign) ? entry_open(child, d) : file_open(child, d->file - 1, d->flags);
   bool has_position = !(d->flags & O_PATH) && d->kind == CKPT_DESC_FILE;
-  /* Not all files of the kernel's have one. */
-  if (fd >= 0 && has_position && lseek(fd, (off_t)d->pos, SEEK_SET) < 0 && (errno != ESPIPE || d->pos))
+  /* Not all files of the kernel's have one, and of a process that is gone nothing is read any more. */
+  if (fd >= 0 && has_position && lseek(fd, (off_t)d->pos, SEEK_SET) < 0 && (errno != ESPIPE || d->pos) &&
+      errno != ESRCH)
     return say_problem("%s: cannot go to position %llu: %s", image_string(child->image, d->name),
                        (unsigned long long)d->pos, strerror(errno));
   return fd;
@@ -234,7 +248,7 @@ static int make(struct child *child, uint32_t index) {
     break;
   case CKPT_DESC_FILE:
   case CKPT_DESC_DEVICE:
-    *fd = make_file(child, d);
+    *fd = is_entry(child, d, entry_is_foreign) ? make_place(child) : make_file(child, d);
     break;
   case CKPT_DESC_TERMINAL:
     *fd = make_terminal(child, d);
@@ -283,11 +297,14 @@ static int make_own_pidfd(const struct child *child, uint32_t index) {
 }
 
 /* What is about the process itself is made there: it does not exist before. */
-static int make_own(const struct child *child) {
+static int make_own(struct child *child) {
   const struct image *image = child->image;
   for (uint32_t i = 0; i < image->descriptions_count; i++) {
     const struct ckpt_description *d = &image->descriptions[i];
     if (d->kind == CKPT_DESC_PIDFD && make_own_pidfd(child, i) < 0)
+      return -1;
+    if (is_entry(child, d, entry_is_of_process) && ((child->descriptions[i] = make_file(child, d)) < 0 ||
+                                                    set_flags(child, d, child->descriptions[i]) < 0))
       return -1;
     if (!(d->flags & O_PATH) && set_owner(child, d, child->descriptions[i]) < 0 && errno != ESRCH)
       return say_problem("%s: cannot set its owner: %s", image_string(image, d->name), strerror(errno));
@@ -309,7 +326,7 @@ static int set_async(const struct child *child) {
   return 0;
 }
 
-int place_descriptors(const struct child *child) {
+int place_descriptors(struct child *child) {
   const struct image *image = child->image;
   if (make_own(child) < 0)
     return -1;

@@ -19,7 +19,7 @@ struct job;
 int make_descriptors(struct job *job);
 /* Gives a process its descriptors, in itself. Afterwards the numbers below child->base are the program's, the
  * others ours. */
-int place_descriptors(const struct child *child);
+int place_descriptors(struct child *child);
 
 /* Moves a descriptor to a number of ours: the new one, or -1 with a problem said. Takes -1 (errno set) as
  * well; `what` is for the words. */

@@ -53,9 +53,7 @@ static int bear(struct child *child, uint64_t flags) {
   _exit(1);
 }
 
-/* An id that no process of the job will have. Somebody who lives only for a moment may not be in their way.
- */
-static pid_t clone_apart(const struct child *parent) {
+pid_t clone_apart(const struct child *parent) {
   enum { LEAST = 300, TRIES = 65536 };
   const struct job *job = parent->job;
   pid_t pid = LEAST - 1;

@@ -8,6 +8,7 @@
 #include <unistd.h>
 
 #include "core/file_checksum.h"
+#include "entries.h"
 #include "moves.h"
 #include "say.h"
 
@@ -204,6 +205,8 @@ static void check_gone(const struct checking *checking, const struct ckpt_file *
 static void check_file(const struct checking *checking, struct ckpt_file *file) {
   const char *path = image_string(checking->image, file->path);
   struct stat st;
+  if (entry_is_foreign(file, path))
+    return;
   if (fstatat(AT_FDCWD, path, &st, S_ISLNK(file->mode) ? AT_SYMLINK_NOFOLLOW : 0) < 0) {
     check_gone(checking, file, errno);
   } else if ((st.st_mode & S_IFMT) != (file->mode & S_IFMT)) {

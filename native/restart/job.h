@@ -42,5 +42,8 @@ struct child *job_bearer(const struct child *child);
 /* family.c. In the root's process: gives birth to its descendants, each of which becomes its part of the
  * image. Does not return when it succeeds; else -1 with a problem said. */
 int family_grow(const struct job *job, struct child *child);
+/* As fork, with an id that no process of the job will have: somebody who lives only for a moment may not be
+ * in their way. */
+pid_t clone_apart(const struct child *parent);
 
 #endif
