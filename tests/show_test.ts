@@ -22,7 +22,8 @@ async function imageOf(dir: TempDir, program: string, ...args: string[]): Promis
   });
   await target.waitFor("READY\n");
   const image = await target.checkpoint();
-  await target.kill();
+  await target.send("go\n"); // it removes what is not in the directory
+  await target.succeed();
   return image;
 }
 
