@@ -326,4 +326,13 @@ NR == 10000 { exit }
       `for i in $(seq 3000); do seq $((i * 50 - 49)) $((i * 50)) >> log; [ ! -e done ] || exit 0; sleep 0.02; done`,
     compare: "rm log",
   },
+  {
+    // What it writes says when, so that only its own look at it tells whether all is there.
+    name: "fio, queues of asynchronous I/O",
+    command: `fio --name=x --filename=data --ioengine=libaio --direct=1 --iodepth=32 --thread \\
+  --rw=randwrite --bs=16k --size=128M --rate_iops=1200 --verify=crc32c --verify_fatal=1 --verify_state_save=0 > out`,
+    needs: { fio: "fio" },
+    inPlace: true,
+    compare: "rm data; grep -o 'err= 0\\|io=128MiB' out > common; rm out",
+  },
 ];
