@@ -70,7 +70,9 @@ for (const as of everyone) {
     const image = await first.checkpoint();
     await first.kill();
     await using again = Target.restart(image, { as });
-    await again.waitForError(/waits, at most for a minute, until the kernel gives up what is left/);
+    await again.waitForError(
+      /waits, for about a minute at most, until the kernel gives up what is left/,
+    );
     client.close();
     await again.ping();
     await expectService(again, client.remoteAddr.port);

@@ -16,8 +16,8 @@
 #include "say.h"
 
 enum {
-  PORT_RANGE = 51, /* IP_LOCAL_PORT_RANGE, since Linux 6.3 */
-  LINGERS_MS = 61000,
+  PORT_RANGE = 51,    /* IP_LOCAL_PORT_RANGE, since Linux 6.3 */
+  LINGERS_MS = 70000, /* a minute, and the seconds by which the kernel's timers are late */
   TELL_MS = 2000,
   PAUSE_MOST_MS = 500,
 };
@@ -130,9 +130,9 @@ static void tell(const struct tcp_row *row) {
   char here_words[INET_WORDS], there_words[INET_WORDS];
   memcpy(here.bytes, row->here, sizeof here.bytes);
   memcpy(there.bytes, row->there, sizeof there.bytes);
-  say_warning(
-      "waits, at most for a minute, until the kernel gives up what is left of the connection from %s to %s",
-      inet_words(&here, here_words), inet_words(&there, there_words));
+  say_warning("waits, for about a minute at most, until the kernel gives up what is left of the connection "
+              "from %s to %s",
+              inet_words(&here, here_words), inet_words(&there, there_words));
 }
 
 /* Has the address, or what lingers at it, in `found`. */
