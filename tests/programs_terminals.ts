@@ -83,7 +83,7 @@ $line = <STDIN>;
 /** However fast they come, keys are keys. */
 const conf = "set -g assume-paste-time 0\n";
 
-/** Switches windows by keys while all three count. A client that has just come may be one that cannot be saved: other clients at the end. */
+/** Switches windows by keys while all three count, and other clients come and go. */
 const tmux = `from drive import drive
 import subprocess
 def tmux(*words):
@@ -93,9 +93,10 @@ command = ["tmux", "-S", "socket", "-f", "../input/tmux.conf"]
 for n, run in enumerate(["dash ../input/w0.sh", "/usr/bin/python3 ../input/w1.py", "perl ../input/w2.pl"]):
     command += [";", "new-window"] if n > 0 else ["new-session", "-s", "job"]
     command += ["-n", "w%d" % n, run]
+look = lambda: tmux("list-windows", "-F", "#I #W #{window_active}")
 steps = [(rb"2:w2\\*", b"")]
 for n in [n for _ in range(150) for n in range(3)]:
-    steps += [(b"", b"\\x02%d" % n), (rb"%d:w%d\\*" % (n, n), b"")]
+    steps += [(b"", b"\\x02%d" % n), (rb"%d:w%d\\*" % (n, n), look if n == 0 else b"")]
 for n in range(3):
     steps += [(b"", b"\\x02%d" % n), (b"ABC"[n:n + 1], b"typed %d\\r" % n), (b"XYZ"[n:n + 1], b"")]
 steps.append((b"", lambda: tmux("list-clients", "-F", "#{session_name} #{client_width}")))
@@ -160,7 +161,7 @@ echo "socat ended with $?"
 /** It looks through /proc ten times in a second, and now and then shows its help instead. */
 const htop = `from drive import drive
 steps = []
-for i in range(2000):
+for i in range(1000):
     steps += [(rb"Load average", b"h"), (rb"GNU GPL", b"\\r")]
 print(drive(["htop", "-d", "1"], steps + [(rb"Load average", b"q")]))
 `;
