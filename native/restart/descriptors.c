@@ -69,7 +69,7 @@ int descriptor_lift(const struct child *child, int fd, const char *what) {
     return say_problem("cannot open %s: %s", what, strerror(errno));
   int high = fcntl(fd, F_DUPFD_CLOEXEC, child->base);
   if (high < 0)
-    say_problem("%s: no descriptor from %d on is free: %s (see ulimit -n)", what, child->base,
+    say_problem("%s: no descriptor from %d on is free: %s (see ulimit -Hn)", what, child->base,
                 strerror(errno));
   close(fd);
   return high;
@@ -102,7 +102,7 @@ static int keep_outside(const struct child *child, int *keep, size_t *count) {
       continue;
     kept[fd] = fcntl((int)fd, F_DUPFD_CLOEXEC, child->base);
     if (kept[fd] < 0)
-      return say_problem("no descriptor from %d on is free: %s (see ulimit -n)", child->base,
+      return say_problem("no descriptor from %d on is free: %s (see ulimit -Hn)", child->base,
                          strerror(errno));
     keep[(*count)++] = kept[fd];
   }
@@ -117,6 +117,9 @@ static int clear_the_way(const struct job *job) {
     return say_problem("not enough memory");
   for (int fd = 0; fd < INHERITED_MOST; fd++)
     kept[fd] = -1;
+  /* While this can still be said. */
+  if (descriptor_lift(&job->children[0], dup(job->children[0].report_fd), "the report") < 0)
+    return -1;
   for (uint32_t i = 0; i < job->count; i++) {
     struct child *child = &job->children[i];
     child->report_fd = descriptor_lift(child, child->report_fd, "the report");
@@ -180,9 +183,7 @@ static bool is_entry(const struct child *child, const struct ckpt_description *d
   return d->kind == CKPT_DESC_FILE && file && is_so(file, image_string(child->image, file->path));
 }
 
-static int make_file(struct child *child, const struct ckpt_description *d) {
-  int fd =
-      is_entry(child, d, entry_is_foreign) ? entry_open(child, d) : file_open(child, d->file - 1, d->flags);
+static int at_position(const struct child *child, const struct ckpt_description *d, int fd) {
   bool has_position = !(d->flags & O_PATH) && d->kind == CKPT_DESC_FILE;
   /* Not all files of the kernel's have one, and of a process that is gone nothing is read any more. */
   if (fd >= 0 && has_position && lseek(fd, (off_t)d->pos, SEEK_SET) < 0 && (errno != ESPIPE || d->pos) &&
@@ -190,6 +191,12 @@ static int make_file(struct child *child, const struct ckpt_description *d) {
     return say_problem("%s: cannot go to position %llu: %s", image_string(child->image, d->name),
                        (unsigned long long)d->pos, strerror(errno));
   return fd;
+}
+
+static int make_file(struct child *child, const struct ckpt_description *d) {
+  int fd =
+      is_entry(child, d, entry_is_foreign) ? entry_open(child, d) : file_open(child, d->file - 1, d->flags);
+  return at_position(child, d, fd);
 }
 
 static int make_terminal(const struct child *child, const struct ckpt_description *d) {
@@ -296,6 +303,12 @@ static int make_own_pidfd(const struct child *child, uint32_t index) {
   return fd < 0 ? -1 : set_flags(child, d, fd);
 }
 
+static int own(const struct child *child, const struct ckpt_description *d, int fd) {
+  if (!(d->flags & O_PATH) && set_owner(child, d, fd) < 0 && errno != ESRCH)
+    return say_problem("%s: cannot set its owner: %s", image_string(child->image, d->name), strerror(errno));
+  return 0;
+}
+
 /* What is about the process itself is made there: it does not exist before. */
 static int make_own(struct child *child) {
   const struct image *image = child->image;
@@ -306,10 +319,41 @@ static int make_own(struct child *child) {
     if (is_entry(child, d, entry_is_of_process) && ((child->descriptions[i] = make_file(child, d)) < 0 ||
                                                     set_flags(child, d, child->descriptions[i]) < 0))
       return -1;
-    if (!(d->flags & O_PATH) && set_owner(child, d, child->descriptions[i]) < 0 && errno != ESRCH)
-      return say_problem("%s: cannot set its owner: %s", image_string(image, d->name), strerror(errno));
+    if (child->descriptions[i] >= 0 && own(child, d, child->descriptions[i]) < 0)
+      return -1;
   }
   return 0;
+}
+
+/* A file that this process alone has: there need not be room for all of them twice. */
+static int make_late(struct child *child, uint32_t index) {
+  const struct ckpt_description *d = &child->image->descriptions[index];
+  int fd = at_position(child, d, file_open_low(child, d->file - 1, d->flags));
+  if (fd < 0 || set_flags(child, d, fd) < 0 || own(child, d, fd) < 0)
+    return -1;
+  return child->descriptions[index] = fd;
+}
+
+/* To its number; what was opened late is wherever there was room, and from then on where it belongs. */
+static int place(struct child *child, const struct ckpt_descriptor *d) {
+  int *fd = &child->descriptions[d->description], flags = d->flags & FD_CLOEXEC ? O_CLOEXEC : 0;
+  bool late = *fd < 0;
+  if (late && make_late(child, d->description) < 0)
+    return -1;
+  if (*fd == d->fd ? fcntl(d->fd, F_SETFD, d->flags & FD_CLOEXEC) < 0 : dup3(*fd, d->fd, flags) < 0)
+    return say_problem("cannot make descriptor %d: %s", d->fd, strerror(errno));
+  if (late && *fd != d->fd)
+    close(*fd);
+  if (late)
+    *fd = d->fd;
+  return 0;
+}
+
+/* What was passed on is in its place, and room is needed for the files that are mapped. */
+static void close_kept(void) {
+  for (int fd = 0; fd < INHERITED_MOST; fd++)
+    if (kept[fd] >= 0)
+      close(kept[fd]);
 }
 
 /* O_ASYNC waits until everything is in place: the signal tells the number under which it was set, and nothing
@@ -330,12 +374,10 @@ int place_descriptors(struct child *child) {
   const struct image *image = child->image;
   if (make_own(child) < 0)
     return -1;
-  for (uint32_t i = 0; i < image->descriptors_count; i++) {
-    const struct ckpt_descriptor *d = &image->descriptors[i];
-    int flags = d->flags & FD_CLOEXEC ? O_CLOEXEC : 0;
-    if (dup3(child->descriptions[d->description], d->fd, flags) < 0)
-      return say_problem("cannot make descriptor %d: %s", d->fd, strerror(errno));
-  }
+  for (uint32_t i = 0; i < image->descriptors_count; i++)
+    if (place(child, &image->descriptors[i]) < 0)
+      return -1;
+  close_kept();
   if (epoll_fill(child) < 0 || inotify_fill(child) < 0)
     return -1;
   return set_async(child);
@@ -371,11 +413,32 @@ static int find_base(const struct job *job) {
   return base;
 }
 
-static int make_all(struct job *job, struct child *maker) {
+/* Files with a name that one process alone has, and nobody in flight. */
+static bool *find_late(const struct job *job, const struct image *merged, const struct merge_map *maps) {
+  const uint32_t others = CKPT_FILE_DELETED | CKPT_FILE_MEMORY | CKPT_FILE_SHM | CKPT_FILE_LIVE;
+  uint32_t *users = calloc(merged->descriptions_count + 1ul, sizeof *users);
+  bool *late = calloc(merged->descriptions_count + 1ul, sizeof *late);
+  if (!users || !late)
+    say_problem("not enough memory");
+  for (uint32_t i = 0; users && late && i < job->count; i++)
+    for (uint32_t j = 0; j < job->images[i].descriptions_count; j++)
+      users[maps[i].descriptions[j]] += maps[i].in_flight[j] ? 2 : 1;
+  for (uint32_t i = 0; users && late && i < merged->descriptions_count; i++) {
+    const struct ckpt_description *d = &merged->descriptions[i];
+    late[i] = users[i] == 1 && d->kind == CKPT_DESC_FILE && !(merged->files[d->file - 1].flags & others);
+  }
+  bool known = users && late;
+  free(users);
+  if (!known)
+    free(late);
+  return known ? late : NULL;
+}
+
+static int make_all(struct job *job, struct child *maker, const bool *late) {
   if (unix_make_all(maker) < 0 || tcp_make_all(maker) < 0 || ptys_make_all(job, maker) < 0)
     return -1;
   for (uint32_t i = 0; i < maker->image->descriptions_count; i++)
-    if (make(maker, i) < 0)
+    if (!late[i] && make(maker, i) < 0)
       return -1;
   return sockets_finish(maker);
 }
@@ -416,9 +479,11 @@ int make_descriptors(struct job *job) {
   for (uint32_t i = 0; i < job->count; i++)
     if (prepare(&job->children[i], base) < 0)
       return -1;
-  if (prepare(&maker, base) < 0 || clear_the_way(job) < 0 || make_all(job, &maker) < 0 ||
+  bool *late = find_late(job, &merged, maps);
+  if (!late || prepare(&maker, base) < 0 || clear_the_way(job) < 0 || make_all(job, &maker, late) < 0 ||
       share_files(job, &maker, maps) < 0)
     return -1;
+  free(late);
   for (uint32_t i = 0; i < job->count; i++)
     for (uint32_t j = 0; j < job->images[i].descriptions_count; j++)
       job->children[i].descriptions[j] = maker.descriptions[maps[i].descriptions[j]];

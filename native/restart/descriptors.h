@@ -63,6 +63,8 @@ int epoll_fill(const struct child *child);
 /* Opens a file of the image (index from 0) with these flags: a descriptor of ours, or -1 with a problem said.
  */
 int file_open(struct child *child, uint32_t index, uint32_t flags);
+/* The same, under the lowest number that is free. */
+int file_open_low(struct child *child, uint32_t index, uint32_t flags);
 /* A descriptor for mapping it, kept for the next one who asks. */
 int file_for_mapping(struct child *child, uint32_t index, bool write, bool must_write);
 /* The same of one with CKPT_FILE_MEMORY, made empty, with these flags of memfd_create. */

@@ -111,7 +111,7 @@ static void move_description(struct ckpt_description *d, const struct starts *at
 }
 
 /* Descriptors in flight are named by their description. */
-static void move_rights(struct image *merged, const struct ckpt_description *d, const uint32_t *map) {
+static void move_rights(struct image *merged, const struct ckpt_description *d, const struct merge_map *map) {
   uint8_t *at = (uint8_t *)(uintptr_t)merged->blob + d->data, *end = at + d->data_size;
   while (at < end) {
     struct ckpt_packet head;
@@ -120,7 +120,8 @@ static void move_rights(struct image *merged, const struct ckpt_description *d, 
     for (uint32_t i = 0; i < head.rights; i++, at += sizeof(uint32_t)) {
       uint32_t description;
       memcpy(&description, at, sizeof description);
-      memcpy(at, &map[description], sizeof description);
+      memcpy(at, &map->descriptions[description], sizeof description);
+      map->in_flight[description] = true;
     }
     at += head.address_size + head.size;
   }
@@ -158,7 +159,7 @@ static int add_image(struct image *merged, const struct image *image, struct mer
   for (uint32_t i = 0; i < merged->descriptions_count; i++)
     if (is_socket(&merged->descriptions[i]) && merged->descriptions[i].data_size &&
         merged->descriptions[i].data >= (uint64_t)at.blob)
-      move_rights(merged, &merged->descriptions[i], map->descriptions);
+      move_rights(merged, &merged->descriptions[i], map);
   return 0;
 }
 
@@ -169,9 +170,11 @@ int merge_descriptions(const struct job *job, struct image *merged, struct merge
   for (uint32_t i = 0; i < job->count && result == 0; i++) {
     const struct image *image = &job->images[i];
     maps[i].descriptions = calloc(image->descriptions_count + 1ul, sizeof *maps[i].descriptions);
+    maps[i].in_flight = calloc(image->descriptions_count + 1ul, sizeof *maps[i].in_flight);
     maps[i].files = calloc(image->files_count + 1ul, sizeof *maps[i].files);
-    result = maps[i].descriptions && maps[i].files ? add_image(merged, image, &maps[i], shared)
-                                                   : say_problem("not enough memory");
+    result = maps[i].descriptions && maps[i].in_flight && maps[i].files
+                 ? add_image(merged, image, &maps[i], shared)
+                 : say_problem("not enough memory");
   }
   free(shared);
   return result;

@@ -6,6 +6,7 @@
 /* Where what one process has is in the merged image. */
 struct merge_map {
   uint32_t *descriptions;
+  bool *in_flight; /* it waits in a socket */
   uint32_t *files; /* a file without a name that several processes have is there once */
 };
 

@@ -168,7 +168,7 @@ static int check_kind(const struct ckpt_file *file, int fd, const char *path) {
   return 0;
 }
 
-int file_open(struct child *child, uint32_t index, uint32_t flags) {
+int file_open_low(struct child *child, uint32_t index, uint32_t flags) {
   const struct ckpt_file *file = &child->image->files[index];
   const char *path = image_string(child->image, file->path);
   int how = open_flags(file, flags);
@@ -177,10 +177,20 @@ int file_open(struct child *child, uint32_t index, uint32_t flags) {
     fd = open_path(child, index, how & ~O_NOATIME);
   if (fd == -2)
     return -1;
-  fd = descriptor_lift(child, fd, path);
-  if (fd >= 0 && file->write_hint) /* no more than a hint: only the owner of the file may give it */
+  if (fd < 0)
+    return say_problem("cannot open %s: %s", path, strerror(errno));
+  if (file->write_hint) /* no more than a hint: only the owner of the file may give it */
     (void)fcntl(fd, F_SET_RW_HINT, &file->write_hint);
-  return fd < 0 || check_kind(file, fd, path) < 0 ? -1 : fd;
+  if (check_kind(file, fd, path) == 0)
+    return fd;
+  close(fd);
+  return -1;
+}
+
+int file_open(struct child *child, uint32_t index, uint32_t flags) {
+  int fd = file_open_low(child, index, flags);
+  return fd < 0 ? -1
+                : descriptor_lift(child, fd, image_string(child->image, child->image->files[index].path));
 }
 
 int file_for_mapping(struct child *child, uint32_t index, bool write, bool must_write) {
