@@ -16,6 +16,7 @@ roundtrips([
     program: "fd_stdio",
     go: "go\n!",
   },
+  { does: "leads what 0-2 led to to its own, under whatever numbers", program: "fd_moved" },
   {
     does: "brings back files with offset, flags and sharing",
     program: "fd_files",

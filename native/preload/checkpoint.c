@@ -125,6 +125,7 @@ static void restarted(void) {
   wait_for_stopped_children();
   sys(SYS_(munmap), resume->hole_start, resume->hole_end - resume->hole_start);
   ckpt_state.restarts++;
+  renew_inherited();
   ckpt_state.result = 1;
   /* Ids may be others now, and nobody waits for an answer any more. */
   ckpt_state.part.leader = (int32_t)sys(SYS_(gettid));

@@ -34,10 +34,14 @@ long compare_files(int32_t pid, int fd, int32_t other_pid, int other);
 bool share_signal(int a, int b);
 /* Words about a descriptor that cannot be saved; always negative. */
 long refuse(struct looking *l, const char *what);
-/* Does it lead to something that was never the job's? 0, 1 and 2, and what the program was started with. */
+/* outside.c: does it lead to something that was never the job's? 0, 1 and 2, and what the program was started
+ * with. Then its number at the start, which is that of `restart`'s; else -1. */
+int outside_number(int fd, uint64_t dev, uint64_t ino);
 bool leads_outside(const struct looking *l);
+/* Where what the program was started with is now, to find what a restarted process has instead. */
+void forget_inherited(void);
+void note_inherited(const struct looking *l);
 bool is_the_jobs(const struct looking *l);
-bool was_there(int fd, uint64_t dev, uint64_t ino);
 /* Has libckpt opened it for this checkpoint? */
 bool is_own_descriptor(const struct checkpoint *c, int fd);
 long describe_outside(const struct looking *l, struct ckpt_description *d);

@@ -22,20 +22,6 @@ long refuse(struct looking *l, const char *what) {
               l->name);
 }
 
-/* Does it lead to something that was never the job's? 0, 1 and 2, and what the program was started with. */
-bool was_there(int fd, uint64_t dev, uint64_t ino) {
-  for (int i = 0; i < ckpt_state.inherited_count; i++) {
-    const struct inherited *known = &ckpt_state.inherited[i];
-    if (known->fd == fd && known->ino == ino && known->dev == dev)
-      return true;
-  }
-  return fd <= 2;
-}
-
-bool leads_outside(const struct looking *l) {
-  return was_there(l->fd, l->st.st_dev, l->st.st_ino);
-}
-
 /* What a descendant was started with is often the job's own. Of sockets, the leader tells: what it has not,
  * or has made itself, is the job's. */
 bool is_the_jobs(const struct looking *l) {
@@ -57,11 +43,11 @@ long describe_outside(const struct looking *l, struct ckpt_description *d) {
   const struct open_file *files = l->c->open_files.entries;
   uint32_t id = shared_id(l->c, l->fd);
   d->kind = CKPT_DESC_OUTSIDE;
-  d->a = (uint64_t)l->fd;
+  d->a = (uint64_t)outside_number(l->fd, l->st.st_dev, l->st.st_ino);
   /* restart has what the leader was started with. */
   for (size_t i = 0; id && i < l->c->open_files.count; i++)
     if (files[i].id == id && files[i].process == 0 && files[i].outside)
-      d->a = (uint64_t)files[i].fd;
+      d->a = files[i].outside - 1;
   return 0;
 }
 
@@ -257,6 +243,7 @@ static long add_descriptor(struct looking *l, struct list *inodes) {
   long description = find_description(l, inodes);
   if (description < 0)
     return description;
+  note_inherited(l);
   struct ckpt_descriptor *entry = list_add(&c->arena, &c->descriptors, sizeof *entry);
   if (!entry)
     return -ENOMEM;
@@ -297,6 +284,7 @@ long describe_descriptors(struct checkpoint *c) {
   if (result < 0)
     return fail(c, result, "/proc/self/fd: %s", text_errno(result));
   uint64_t fd;
+  forget_inherited();
   for (const char *name; result == 0 && (name = dir_next(dir));) {
     if (!text_is_decimal(name, &fd) || (int)fd == dir->fd || is_own_descriptor(c, (int)fd))
       continue;

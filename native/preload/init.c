@@ -175,45 +175,6 @@ static void read_program_name(void) {
       *at = '_';
 }
 
-/* A socket that the parent has not is the program's own, made before it has begun itself anew. The parent of
- * a restarted program may be outside of its namespace. */
-static bool may_be_the_parents(const struct stat *socket) {
-  char path[64];
-  struct text text = text_in(path, sizeof path);
-  struct dir dir;
-  struct stat st;
-  bool found = false;
-  int32_t parent = (int32_t)sys(SYS_(getppid));
-  text_format(&text, "/proc/%d/fd", (int64_t)parent);
-  if (parent == 0 || dir_open(&dir, AT_FDCWD, path) < 0)
-    return parent != 0;
-  for (const char *name; !found && (name = dir_next(&dir));)
-    found = sys(SYS_(newfstatat), dir.fd, name, &st, 0) == 0 && st.st_ino == socket->st_ino &&
-            st.st_dev == socket->st_dev;
-  found |= dir.error < 0;
-  dir_close(&dir);
-  return found;
-}
-
-/* Shells, make's job server and editors leak descriptors into what they start. Later nothing tells such a one
- * from a pipe that the program made itself and gave half of away. */
-static bool may_lead_outside(int fd, struct stat *st) {
-  return fd > 2 && sys(SYS_(fstat), fd, st) == 0 && !S_ISREG(st->st_mode) && !S_ISDIR(st->st_mode) &&
-         (!S_ISSOCK(st->st_mode) || may_be_the_parents(st));
-}
-
-static void remember_inherited(void) {
-  struct dir dir;
-  struct stat st;
-  uint64_t fd;
-  if (dir_open(&dir, AT_FDCWD, "/proc/self/fd") < 0)
-    return;
-  for (const char *name; ckpt_state.inherited_count < INHERITED_MOST && (name = dir_next(&dir));)
-    if (text_is_decimal(name, &fd) && (int)fd != dir.fd && may_lead_outside((int)fd, &st))
-      ckpt_state.inherited[ckpt_state.inherited_count++] = (struct inherited){(int)fd, st.st_dev, st.st_ino};
-  dir_close(&dir);
-}
-
 /* Those are the starter's choice, not the program's. */
 static void remember_cpus(void) {
   struct ckpt_resume *resume = &ckpt_state.resume;

@@ -23,7 +23,7 @@ struct open_file {
   int32_t fd;         /* -1: a mapping */
   uint32_t flags;     /* O_*; of a mapping PROT_* */
   uint32_t id;        /* the same for all that refer to one open file description; 0: only one process does */
-  bool outside;       /* 0, 1, 2, or there when the program was started */
+  uint32_t outside;   /* there when the program was started: 1 + its number then; 0: not so */
   bool nameless;      /* no directory has it */
   bool tcp;           /* a TCP socket */
   bool unix_listener; /* a unix socket that listens */

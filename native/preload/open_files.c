@@ -40,7 +40,7 @@ static long add_own(struct checkpoint *c, int fd) {
       .pid = c->process.pid,
       .fd = fd,
       .flags = (uint32_t)flags,
-      .outside = was_there(fd, st.st_dev, st.st_ino),
+      .outside = (uint32_t)(1 + outside_number(fd, st.st_dev, st.st_ino)),
       .nameless = st.st_nlink == 0,
       .tcp = socket && option_of(fd, SO_PROTOCOL) == IPPROTO_TCP,
       .unix_listener = socket && option_of(fd, SO_ACCEPTCONN) == 1 && option_of(fd, SO_DOMAIN) == AF_UNIX,

@@ -108,7 +108,7 @@ struct ends {
   bool reads, writes;
   bool packets;  /* some end writes them: O_DIRECT */
   size_t reader; /* the first description that reads: contents go with it */
-  int outside;   /* a descriptor with the same access that was there from the start, or -1 */
+  int outside;   /* the number at the start of one with the same access that was there then, or -1 */
   bool leaders;  /* that is one of the leader's, which `restart` has */
 };
 
@@ -127,7 +127,7 @@ static struct ends find_ends(struct looking *l, const struct inode *known, size_
     l->st.st_ino = known[i].ino;
     l->st.st_dev = known[i].dev;
     if (leads_outside(l) && access_mode(all[i].flags) == access_mode(all[which].flags))
-      ends.outside = l->fd;
+      ends.outside = outside_number(l->fd, l->st.st_dev, l->st.st_ino);
   }
   l->fd = known[which].fd;
   const struct open_file *files = l->c->open_files.entries;
@@ -139,7 +139,7 @@ static struct ends find_ends(struct looking *l, const struct inode *known, size_
     ends.writes |= access_mode(files[i].flags) != O_RDONLY;
     if (files[i].process == 0 && files[i].outside &&
         access_mode(files[i].flags) == access_mode(all[which].flags))
-      ends.outside = files[i].fd, ends.leaders = true;
+      ends.outside = (int)files[i].outside - 1, ends.leaders = true;
   }
   return ends;
 }

@@ -70,7 +70,7 @@ static long add_own(struct checkpoint *c, int fd) {
   side.device = pty_of(fd, &side.master);
   if (!side.device || sys(SYS_(fstat), fd, &st) < 0)
     return 0;
-  side.outside = fd > 2 && was_there(fd, st.st_dev, st.st_ino);
+  side.outside = fd > 2 && outside_number(fd, st.st_dev, st.st_ino) >= 0;
   return add_side(c, side);
 }
 

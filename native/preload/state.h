@@ -24,10 +24,11 @@ struct kernel_sigaction {
   uint64_t mask;
 };
 
-/* A pipe, socket or device above 2 that the program was started with: what it leads to was never the job's.
- */
+/* A pipe, socket or device that the program was started with: what it leads to was never the job's. */
 struct inherited {
-  int fd;
+  int fd;  /* its number then */
+  int now; /* that of one of its descriptors in the last checkpoint, or -1 */
+  bool movable;
   uint64_t dev, ino;
 };
 enum { INHERITED_MOST = 64 };
@@ -69,6 +70,9 @@ extern struct state ckpt_state;
 
 /* Installs ckpt_signal_entry. For these two, what was there before is called for libc's own uses of them. */
 long ckpt_take_signal(int signal);
+/* outside.c */
+void remember_inherited(void);
+void renew_inherited(void);
 void ckpt_signal_entry(int signal);
 void ckpt_signal_return(void);
 
