@@ -43,6 +43,25 @@ for (const as of everyone) {
   });
 }
 
+for (const as of everyone) {
+  Deno.test(`restart() lets 50 workers share their server's memory again, of which the image has one copy, as ${as}`, async () => {
+    await using dir = await TempDir.make();
+    await using first = Target.launch([built("tests/tree_workers"), "50", "48"], {
+      dir: dir.join("ckpt"),
+      as,
+    });
+    await first.waitFor("READY\n");
+    const image = await first.checkpoint();
+    await first.kill();
+    const { processes, size } = await Image.open(image);
+    assertEquals(processes.length, 51);
+    assert(size > 48 * MIB && size < 60 * MIB, `${size} bytes`);
+    await using again = Target.restart(image, { as });
+    await again.send("go\n"); // each looks at its Pss
+    await again.succeed();
+  });
+}
+
 async function workers(dir: TempDir, as: "self" | "user"): Promise<Image> {
   await using target = Target.launch([built("tests/tree_workers"), "10", "24"], {
     dir: dir.join("ckpt"),
