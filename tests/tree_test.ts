@@ -11,6 +11,10 @@ roundtrips([
     program: "tree_family",
   },
   {
+    does: "brings back what each process has set for itself",
+    program: "tree_settings",
+  },
+  {
     does: "brings back what two processes share, and what each has for itself",
     program: "tree_shared",
     fcntl: true,
