@@ -225,7 +225,7 @@ export const PROCESS = new Struct("ckpt_process", {
   stop_signal: "u32",
   keys: "u32",
   orphan: "u32",
-  pad_2: "u32",
+  cwd_file: "u32",
 });
 
 /** struct ckpt_thread. */

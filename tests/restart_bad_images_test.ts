@@ -175,6 +175,17 @@ Deno.test("restart() refuses a process that no signal can have stopped so", asyn
   assertRefused(await restart(core), "stopped by SIGKILL", /process note/);
 });
 
+Deno.test("restart() refuses a removed working directory that is another file, or none", async () => {
+  await using dir = await TempDir.make();
+  const core = coreOf(await makeImage(dir));
+  for (const file of [1, 1 << 20]) {
+    const editor = await CoreEditor.open(core);
+    editor.setProcess("cwd_file", file);
+    await editor.save();
+    assertRefused(await restart(core), `file ${file}`, /no directory that has been removed/);
+  }
+});
+
 Deno.test("restart() refuses an image whose first process is an orphan", async () => {
   await using dir = await TempDir.make();
   const core = coreOf(await makeImage(dir));

@@ -111,6 +111,23 @@ Deno.test("restart() --chdir gives the program another working directory", async
   assert(said.includes(`/proc/self/cwd ${place.dir.join("work")}\n`), said);
 });
 
+Deno.test("restart() --chdir takes a program out of a directory that has been removed", async () => {
+  await using dir = await TempDir.make();
+  const script = `mkdir gone && cd gone && rmdir ../gone && echo READY && read word && pwd -P &&
+    echo EXIT-SUCCESS`;
+  await using first = Target.launch(["sh", "-c", script], {
+    dir: dir.join("ckpt"),
+    cwd: dir.path,
+  });
+  await first.waitFor("READY\n");
+  const image = await first.checkpoint();
+  await first.kill();
+  await using again = Target.restart(image, { options: [`--chdir=${dir.path}`] });
+  await again.send("go\n");
+  await again.succeed();
+  assert(again.stdout.text.startsWith(`${dir.path}\n`), again.stdout.text);
+});
+
 Deno.test("restart() --fd gives the program another file, as a shell would", async () => {
   await using place = await saved();
   const other = place.dir.join("other");

@@ -32,6 +32,12 @@ roundtrips([
     endsForGood: true,
   },
   {
+    does: "brings back working directories that have been removed, one for those who shared one",
+    program: "tree_removed",
+    args: (dir) => [dir.join("place")],
+    endsForGood: true,
+  },
+  {
     does:
       "brings back sockets that are a process's standard input and output, and lead to its parent",
     program: "tree_started_with",

@@ -173,7 +173,7 @@ struct ckpt_process {
   uint32_t stop_signal; /* what has stopped it (SIGSTOP, SIGTSTP, ...); 0: it was not stopped */
   uint32_t keys;        /* protection keys that pkey_alloc has given out, a bit each */
   uint32_t orphan;      /* 1: its parent is none of the job's processes, and it is not their root */
-  uint32_t pad_2;
+  uint32_t cwd_file;    /* index + 1 into the files note when it has been removed, else 0 */
 };
 
 /* A child that has ended and that the process has not waited for. */

@@ -151,6 +151,9 @@ long add_file(struct checkpoint *c, const struct stat *st, const char *path, uin
 /* files.c: of a file (index + 1) on this file system, how large its pages are when they are huge. */
 struct statfs;
 void note_huge_pages(struct checkpoint *c, long file, const struct statfs *fs);
+/* files.c: 0 when this is the path of the working directory; index + 1 of it as a file when it has been
+ * removed. */
+long find_removed_directory(struct checkpoint *c, const char *path);
 
 /* carry.c: is the image to carry the contents of this file, by request or CKPT_WITH_FILES? */
 bool file_is_asked_for(const struct checkpoint *c, const char *path);

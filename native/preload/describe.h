@@ -48,8 +48,8 @@ long describe_outside(const struct looking *l, struct ckpt_description *d);
 uint32_t access_mode(uint32_t flags);
 /* Files that say what the kernel knows: /proc, /sys. */
 bool is_of_the_kernel(const struct statfs *fs);
-/* Does this path lead to what l has looked at? */
-bool is_named(const struct looking *l, const char *path);
+/* Does this path lead to it? */
+bool is_named(const struct stat *st, const char *path);
 /* Fills in what /proc tells about l->fd. */
 long look(struct looking *l);
 

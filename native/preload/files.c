@@ -1,4 +1,5 @@
 /* Regular files, directories and links: by name, or carried in the image when they have none any more. */
+#include <errno.h>
 #include <fcntl.h>
 #include <linux/magic.h>
 #include <string.h>
@@ -39,7 +40,7 @@ static long name_foreign(struct looking *l, struct text *name, int32_t pid, cons
   if (text_ends(l->name, GONE))
     return 1;
   d->a = starttime_of(pid);
-  if (d->a == 0 || !is_named(l, l->name))
+  if (d->a == 0 || !is_named(&l->st, l->name))
     text_add(name, GONE);
   return 1;
 }
@@ -71,11 +72,21 @@ static long name_live_file(struct looking *l, struct text *name, struct ckpt_des
   return 0;
 }
 
-bool is_named(const struct looking *l, const char *path) {
+bool is_named(const struct stat *st, const char *path) {
   struct stat named;
-  int follow = S_ISLNK(l->st.st_mode) ? AT_SYMLINK_NOFOLLOW : 0;
-  return path[0] == '/' && l->st.st_nlink > 0 && sys(SYS_(newfstatat), AT_FDCWD, path, &named, follow) == 0 &&
-         named.st_ino == l->st.st_ino && named.st_dev == l->st.st_dev;
+  int follow = S_ISLNK(st->st_mode) ? AT_SYMLINK_NOFOLLOW : 0;
+  return path[0] == '/' && st->st_nlink > 0 && sys(SYS_(newfstatat), AT_FDCWD, path, &named, follow) == 0 &&
+         named.st_ino == st->st_ino && named.st_dev == st->st_dev;
+}
+
+long find_removed_directory(struct checkpoint *c, const char *path) {
+  struct stat st;
+  long result = sys(SYS_(newfstatat), AT_FDCWD, "/proc/thread-self/cwd", &st, 0);
+  if (result == 0 && is_named(&st, path))
+    return 0;
+  if (result < 0 || !text_ends(path, GONE))
+    return fail(c, -ENOENT, "its working directory \"%s\" is not found by that name", path);
+  return add_file(c, &st, path, CKPT_FILE_DELETED);
 }
 
 static long describe_live_file(struct looking *l, struct ckpt_description *d) {
@@ -84,7 +95,7 @@ static long describe_live_file(struct looking *l, struct ckpt_description *d) {
   long foreign = name_live_file(l, &name, d);
   if (foreign < 0)
     return foreign;
-  if (l->name[0] != '/' || name.cut || (!foreign && !is_named(l, path)))
+  if (l->name[0] != '/' || name.cut || (!foreign && !is_named(&l->st, path)))
     return refuse(l, "a file of the kernel's without a name");
   if (access_mode(l->flags) != O_RDONLY && text_ends(path, "pressure"))
     return refuse(l, "a pressure trigger");
@@ -130,7 +141,7 @@ long describe_file(struct looking *l, struct ckpt_description *d) {
     return describe_live_file(l, d);
   bool memfd = text_starts(l->name, "/memfd:");
   uint32_t flags = CKPT_FILE_OPEN | (access_mode(l->flags) != O_RDONLY ? CKPT_FILE_WRITTEN : 0u);
-  bool found = is_named(l, l->name);
+  bool found = is_named(&l->st, l->name);
   if (!found && !S_ISREG(l->st.st_mode) && !S_ISDIR(l->st.st_mode))
     return refuse(l, "opened with O_PATH, and has no name any more");
   if (!found)

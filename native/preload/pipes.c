@@ -93,7 +93,7 @@ long describe_fifo(struct looking *l, struct ckpt_description *d) {
   if (named && leads_outside(l))
     return describe_outside(l, d);
   bool removed =
-      named && !is_named(l, l->name); /* nobody else can open it: a pipe like those without a name */
+      named && !is_named(&l->st, l->name); /* nobody else can open it: a pipe like those without a name */
   long file = named && !removed ? add_file(l->c, &l->st, l->name, CKPT_FILE_OPEN) : 0;
   if (file < 0)
     return file;

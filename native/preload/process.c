@@ -184,9 +184,10 @@ static long read_places(struct checkpoint *c) {
     result = read_link(c, "/proc/thread-self/root", &p->root);
   if (result < 0)
     return result;
-  const char *cwd = string_at(c, p->cwd);
-  if (sys(SYS_(newfstatat), AT_FDCWD, cwd, &st, 0) < 0)
-    return fail(c, -ENOENT, "its working directory \"%s\" is gone", cwd);
+  long directory = find_removed_directory(c, string_at(c, p->cwd));
+  if (directory < 0)
+    return directory;
+  p->cwd_file = (uint32_t)directory;
   const char *exe = string_at(c, p->exe);
   if (sys(SYS_(newfstatat), AT_FDCWD, exe, &st, 0) == 0) {
     long file = add_file(c, &st, exe, 0);

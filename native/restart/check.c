@@ -162,6 +162,8 @@ void check_surroundings(const struct image *image, const struct options *options
   root[n < 0 ? 0 : n] = 0;
   if (strcmp(wanted, "/") != 0 && strcmp(wanted, root) != 0)
     say_problem("the program's root directory was %s: restart it from inside (chroot %s)", wanted, wanted);
+  else if (image->process.cwd_file)
+    return;
   else if (stat(cwd, &st) < 0)
     say_problem("its working directory %s: %s", cwd, strerror(errno));
   else if (!S_ISDIR(st.st_mode))

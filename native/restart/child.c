@@ -70,19 +70,21 @@ static void clamp_limits(struct image *image) {
   }
 }
 
-static int restore_place(const struct child *child) {
-  const struct image *image = child->image;
-  const char *cwd = image_string(image, image->process.cwd);
-  if (chdir(cwd) < 0)
+int child_change_directory(struct child *child) {
+  const struct ckpt_process *p = &child->image->process;
+  const char *cwd = image_string(child->image, p->cwd);
+  if (p->cwd_file && file_make(child, p->cwd_file - 1) < 0)
+    return -1;
+  if ((p->cwd_file ? fchdir(child->files_write[p->cwd_file - 1]) : chdir(cwd)) < 0)
     return say_problem("cannot go to its working directory %s: %s", cwd, strerror(errno));
-  umask((mode_t)image->process.umask);
   return 0;
 }
 
 int child_become(struct child *child) {
   clamp_limits(child->image);
-  if (place_descriptors(child) < 0 || restore_place(child) < 0)
+  if (place_descriptors(child) < 0 || child_change_directory(child) < 0)
     return -1;
+  umask((mode_t)child->image->process.umask);
   restore_priority(child->image);
   restore_oom_score(child->image->process.oom_score_adj);
   int result = sysv_adjust(child) < 0 ? -1 : plan_jump(child);

@@ -42,6 +42,8 @@ struct child {
  * ends.
  */
 __attribute__((noreturn)) void child_run(struct job *job);
+/* Goes to the program's working directory: 0, or -1 with a problem said. */
+int child_change_directory(struct child *child);
 /* Becomes one process of the program. Does not return when it succeeds; else -1 with a problem said. */
 int child_become(struct child *child);
 

@@ -177,5 +177,7 @@ int merge_descriptions(const struct job *job, struct image *merged, struct merge
                  : say_problem("not enough memory");
   }
   free(shared);
+  if (result == 0 && merged->process.cwd_file)
+    merged->process.cwd_file = maps[0].files[merged->process.cwd_file - 1] + 1;
   return result;
 }

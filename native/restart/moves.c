@@ -121,8 +121,10 @@ int moves_change_directory(const struct moves *moves, struct image *images, uint
   char before[PATH_MAX];
   snprintf(before, sizeof before, "%s", image_string(&images[0], images[0].process.cwd));
   for (uint32_t i = 0; i < count && moves->cwd; i++)
-    if (strcmp(image_string(&images[i], images[i].process.cwd), before) == 0 &&
-        image_add_string(&images[i], moves->cwd, &images[i].process.cwd) < 0)
-      return say_problem("not enough memory");
+    if (strcmp(image_string(&images[i], images[i].process.cwd), before) == 0) {
+      images[i].process.cwd_file = 0;
+      if (image_add_string(&images[i], moves->cwd, &images[i].process.cwd) < 0)
+        return say_problem("not enough memory");
+    }
   return 0;
 }

@@ -41,36 +41,31 @@ static int nameless_in(const char *directory, mode_t mode) {
   return fd;
 }
 
-static int nameless(const char *path, mode_t mode) {
+/* A directory that was in this one and has been removed: nobody can make anything in it. */
+static int removed_in(const char *directory, mode_t mode) {
+  char path[PATH_MAX];
+  if (snprintf(path, sizeof path, "%s/.ckpt-XXXXXX", directory) >= (int)sizeof path || !mkdtemp(path))
+    return -1;
+  int fd = open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+  if (rmdir(path) == 0 && fd >= 0 && fchmod(fd, mode) == 0)
+    return fd;
+  if (fd >= 0)
+    close(fd);
+  return -1;
+}
+
+/* Where it was, if that can be. */
+static int nameless(const char *path, mode_t mode, int (*make_in)(const char *directory, mode_t mode)) {
   char directory[PATH_MAX];
   snprintf(directory, sizeof directory, "%s", path);
   char *slash = strrchr(directory, '/');
   if (slash)
     *(slash == directory ? slash + 1 : slash) = 0;
-  int fd = slash ? nameless_in(directory, mode) : -1;
+  int fd = slash ? make_in(directory, mode) : -1;
   const char *temporary = getenv("TMPDIR");
   if (fd < 0 && temporary && *temporary == '/')
-    fd = nameless_in(temporary, mode);
-  return fd < 0 ? nameless_in("/tmp", mode) : fd;
-}
-
-/* Such a directory: nobody can make anything in it. */
-static int removed_directory(mode_t mode) {
-  const char *temporary = getenv("TMPDIR");
-  char path[PATH_MAX];
-  if (snprintf(path, sizeof path, "%s/ckpt-XXXXXX", temporary && *temporary == '/' ? temporary : "/tmp") >=
-          (int)sizeof path ||
-      !mkdtemp(path))
-    return -1;
-  int fd = open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-  if (fd >= 0 && fchmod(fd, mode) < 0) {
-    close(fd);
-    fd = -1;
-  }
-  int error = errno;
-  rmdir(path);
-  errno = error;
-  return fd;
+    fd = make_in(temporary, mode);
+  return fd < 0 ? make_in("/tmp", mode) : fd;
 }
 
 /* "/memfd:NAME (deleted)"; of something else, its name tells what it was. */
@@ -116,7 +111,7 @@ static int recreate(struct child *child, uint32_t index) {
   if (child->files_write[index] >= 0)
     return 0;
   if (S_ISDIR(file->mode)) {
-    int fd = removed_directory(file->mode & 07777);
+    int fd = nameless(path, file->mode & 07777, removed_in);
     return (child->files_write[index] = descriptor_lift(child, fd, path)) < 0 ? -1 : 0;
   }
   int in = carried_open(child->image, child->place, file);
@@ -124,7 +119,7 @@ static int recreate(struct child *child, uint32_t index) {
     return -1;
   bool memfd = text_starts(path, MEMFD), huge = file->flags & CKPT_FILE_HUGETLB;
   int out = memfd || huge ? make_memfd(path, file->mode & 07777, huge ? huge_size_flags(file) : 0)
-                          : nameless(path, file->mode & 07777);
+                          : nameless(path, file->mode & 07777, nameless_in);
   int error = out < 0 ? -errno
               : huge  ? copy_by_mapping(in, out, file->size)
                       : copy_range(in, out, 0, file->size);

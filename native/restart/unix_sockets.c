@@ -219,13 +219,12 @@ static int make_all(struct child *child) {
 }
 
 int unix_in_cwd(struct child *child, int (*step)(struct child *)) {
-  const char *cwd = image_string(child->image, child->image->process.cwd);
   if (child->image->sockets_count == 0)
     return 0;
   int here = open(".", O_PATH | O_DIRECTORY | O_CLOEXEC);
-  if (here < 0 || chdir(cwd) < 0)
-    return say_problem("cannot go to its working directory %s: %s", cwd, strerror(errno));
-  int result = step(child);
+  if (here < 0)
+    return say_problem("cannot open restart's working directory: %s", strerror(errno));
+  int result = child_change_directory(child) < 0 ? -1 : step(child);
   if (fchdir(here) < 0)
     result = say_problem("cannot go back to restart's working directory: %s", strerror(errno));
   close(here);

@@ -60,6 +60,10 @@ static bool stops(uint32_t signal) {
   return signal == SIGSTOP || signal == SIGTSTP || signal == SIGTTIN || signal == SIGTTOU;
 }
 
+static bool is_removed_directory(const struct ckpt_file *file) {
+  return S_ISDIR(file->mode) && file->flags & CKPT_FILE_DELETED;
+}
+
 static int check_process(struct image *image) {
   const struct ckpt_process *p = &image->process;
   if (p->pid <= 0 || p->pgid < 0 || p->sid < 0 || p->umask > 0777 || p->orphan > 1 || p->nice < -20 ||
@@ -67,6 +71,8 @@ static int check_process(struct image *image) {
       !string_ok(image, p->exe) || !string_ok(image, p->cwd) || !string_ok(image, p->root) ||
       !file_ok(image, p->exe_file))
     return image_refuse(image, "damaged: the process note makes no sense");
+  if (p->cwd_file && (!file_ok(image, p->cwd_file) || !is_removed_directory(&image->files[p->cwd_file - 1])))
+    return image_refuse(image, "damaged: its working directory is no directory that has been removed");
   if (image_string(image, p->cwd)[0] != '/' || image_string(image, p->root)[0] != '/')
     return image_refuse(image, "damaged: its working directory is no absolute path");
   if (image->threads_count == 0 || p->thread_count != image->threads_count || image->threads[0].tid != p->pid)
