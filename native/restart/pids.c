@@ -13,6 +13,7 @@
 #include "core/text.h"
 #include "job.h"
 #include "namespace.h"
+#include "running.h"
 #include "say.h"
 
 pid_t clone_as(pid_t pid, uint64_t flags) {
@@ -59,6 +60,7 @@ static bool is_taken(const char *kind, pid_t id, pid_t end, char *words, size_t 
     explain(id, EINVAL, words, size);
     return true;
   }
+  running_leaves(id);
   if (access(path, F_OK) < 0 && kill(-id, 0) < 0 && errno == ESRCH)
     return false;
   snprintf(words, size, "%s id %d is taken", kind, id);

@@ -83,6 +83,17 @@ bool running_lives(pid_t pid, uint64_t starttime) {
   return running_starttime(AT_FDCWD, pid) == starttime;
 }
 
+void running_leaves(pid_t pid) {
+  enum { PARENT_FIELD = 4, REAPED_MS = 1000 };
+  char text[STAT_ROOM];
+  struct pollfd poller = {.fd = (int)syscall(SYS_pidfd_open, pid, 0)}; /* POLLHUP, from Linux 6.9 on */
+  if (poller.fd >= 0 && read_stat(AT_FDCWD, pid, text) && state_in(text) == 'Z' &&
+      proc_stat_field(text, PARENT_FIELD) == 1)
+    poll(&poller, 1, REAPED_MS);
+  if (poller.fd >= 0)
+    close(poller.fd);
+}
+
 static int path_of(const char *job, const char *name, char path[PATH_MAX]) {
   int n = snprintf(path, PATH_MAX, "%s/%s", job, name);
   return job[0] && n < PATH_MAX ? 0 : -1;
