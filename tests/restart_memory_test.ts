@@ -54,6 +54,21 @@ roundtrips([
   { does: "brings back 32 MiB without a flipped bit", program: "big_memory", args: () => ["32"] },
 ]);
 
+Deno.test("restart() brings back a reservation of 16 TiB with 200 MiB scattered in it", async () => {
+  await using dir = await TempDir.make();
+  await using first = Target.launch([built("tests/memory_many"), "1", "200"], {
+    dir: dir.join("ckpt"),
+  });
+  await first.waitFor("READY\n");
+  const image = await first.checkpoint();
+  const { size } = await Deno.stat(coreOf(image));
+  assert(size > 200 << 20 && size < 220 << 20, `the image has ${size} bytes`);
+  await first.kill();
+  await using again = Target.restart(image);
+  await again.send("go\n");
+  await again.succeed();
+});
+
 Deno.test("checkpoint() spends no space on reservations and zeros", async () => {
   await using dir = await TempDir.make();
   await using target = Target.launch([built("tests/memory_reserved")], {
