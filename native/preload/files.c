@@ -89,6 +89,11 @@ long find_removed_directory(struct checkpoint *c, const char *path) {
   return add_file(c, &st, path, CKPT_FILE_DELETED);
 }
 
+/* Of the machine or of a cgroup: who writes to it is woken by it, on terms that nobody can read back. */
+static bool is_pressure(const char *path) {
+  return text_starts(path, "/proc/pressure/") || text_ends(path, ".pressure");
+}
+
 static long describe_live_file(struct looking *l, struct ckpt_description *d) {
   char path[PROC_PATH_MAX];
   struct text name = text_in(path, sizeof path);
@@ -97,7 +102,7 @@ static long describe_live_file(struct looking *l, struct ckpt_description *d) {
     return foreign;
   if (l->name[0] != '/' || name.cut || (!foreign && !is_named(&l->st, path)))
     return refuse(l, "a file of the kernel's without a name");
-  if (access_mode(l->flags) != O_RDONLY && text_ends(path, "pressure"))
+  if (access_mode(l->flags) != O_RDONLY && is_pressure(path))
     return refuse(l, "a pressure trigger");
   long file = add_file(l->c, &l->st, path, CKPT_FILE_OPEN | CKPT_FILE_LIVE);
   d->kind = CKPT_DESC_FILE;

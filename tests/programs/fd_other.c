@@ -7,7 +7,6 @@
 #include <mqueue.h>
 #include <netinet/in.h>
 #include <poll.h>
-#include <signal.h>
 #include <sys/epoll.h>
 #include <sys/eventfd.h>
 #include <sys/inotify.h>
@@ -80,26 +79,42 @@ static int waiting_message(void) {
   return fd;
 }
 
-static pid_t other;
-
-/* A process that is no descendant any more has all that is open now. */
+/* A process that is no descendant any more has all that is open now, for as long as this one is there. */
 static void let_another_have_it(void) {
-  pid_t *pid = mmap(NULL, sizeof *pid, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
-  CHECK(pid != MAP_FAILED);
-  pid_t child = fork();
+  pid_t self = getpid(), child = fork();
   if (child == 0) {
-    pid_t orphan = fork();
-    if (orphan == 0) {
-      CHECK(close(0) == 0 && close(1) == 0 && close(2) == 0);
-      alarm(300);
-      pause();
-    }
-    *pid = orphan;
+    if (fork() > 0)
+      _exit(0);
+    struct pollfd end = {.fd = (int)syscall(SYS_pidfd_open, self, 0), .events = POLLIN};
+    CHECK(close(0) == 0 && close(1) == 0 && close(2) == 0);
+    if (end.fd >= 0)
+      poll(&end, 1, -1);
     _exit(0);
   }
   CHECK(child > 0 && waitpid(child, NULL, 0) == child);
-  other = *pid;
-  CHECK(other > 0 && munmap(pid, sizeof *pid) == 0);
+}
+
+static int pipe_from_another(void) {
+  int ends[2];
+  CHECK(pipe(ends) == 0);
+  let_another_have_it();
+  CHECK(close(ends[1]) == 0);
+  return ends[0];
+}
+
+/* Its input is another process's business. */
+static int of_a_thread_elsewhere(void) {
+  struct f_owner_ex owner = {.type = F_OWNER_TID, .pid = getppid()};
+  int ends[2];
+  CHECK(pipe(ends) == 0 && fcntl(ends[0], F_SETOWN_EX, &owner) == 0);
+  return ends[0];
+}
+
+/* Wakes whoever polls it when tasks have waited for a processor 100 ms within 2 s. */
+static int pressure_trigger(void) {
+  const char trigger[] = "some 100000 2000000";
+  int fd = open("/proc/pressure/cpu", O_RDWR | O_NONBLOCK);
+  return fd >= 0 && write(fd, trigger, sizeof trigger) == sizeof trigger ? fd : -1;
 }
 
 static int message_queue(void) {
@@ -148,6 +163,9 @@ static int open_kind(const char *kind) {
               {"lease", under_a_lease},
               {"message", waiting_message},
               {"queue", message_queue},
+              {"pipe", pipe_from_another},
+              {"owner", of_a_thread_elsewhere},
+              {"pressure", pressure_trigger},
               {"io_uring", io_uring},
               {"perf", perf_event},
               {"bpf", bpf_map},
@@ -182,6 +200,5 @@ int main(int argc, char **argv) {
   ready();
   wait_for_go();
   CHECK(fcntl(9, F_GETFD) == 0);
-  CHECK(!other || kill(other, SIGKILL) == 0);
   success();
 }
