@@ -28,9 +28,6 @@ for (const as of everyone) {
       const script = "exec 3<&0; (echo READY; read word <&3; echo child $word; read word <&3) & " +
         "child=$!; wait $child || exit 9; read word <&3; echo last $word";
       const image = await save(dir, script, { as });
-      // Until somebody has waited for the child that is an orphan now, its id is taken.
-      const free = () => pidsOf(image).every((pid) => stateOf(pid) === undefined);
-      if (mode === "same") await eventually("the ids are free", free);
       await using again = Target.restart(image, { options: [`--pid=${mode}`], as });
       if (obstacle) {
         assertEquals((await again.end()).code, 1);
