@@ -1,6 +1,6 @@
-/* tree_removed PLACE: processes whose working directories have been removed, two of them the same one, and
- * one that has it open as well. They come back in such ones, where nothing can be made, and whose parent is
- * still PLACE. */
+/* tree_removed PLACE: processes whose working directories have been removed: two have the same one, and their
+ * parent has its own open as well. They come back in such ones, where nothing can be made, and whose parent
+ * is still PLACE. */
 #include <fcntl.h>
 #include <limits.h>
 #include <stdbool.h>
@@ -31,7 +31,6 @@ static void expect_removed(struct stat *here) {
   CHECK(stat("..", &above) == 0 && fstat(place, &outside) == 0 && is_same(&above, &outside));
 }
 
-enum { TOGETHER, APART };
 static int go[2][2], told[2][2]; /* pipes, of each of the children */
 
 static pid_t start(int child) {
@@ -41,10 +40,7 @@ static pid_t start(int child) {
     return pid;
   char word;
   struct stat here;
-  CHECK(close(go[TOGETHER][1]) == 0 && close(go[APART][1]) == 0); /* ends when the parent is gone */
-  if (child == APART)
-    go_into_removed("two");
-  CHECK(write(told[child][1], "r", 1) == 1);
+  CHECK(close(go[0][1]) == 0 && close(go[1][1]) == 0); /* ends when the parent is gone */
   CHECK(read(go[child][0], &word, 1) == 1);
   expect_removed(&here);
   CHECK(write(told[child][1], &here, sizeof here) == sizeof here);
@@ -62,19 +58,19 @@ static struct stat hear(int child, pid_t pid) {
 int main(int argc, char **argv) {
   pid_t pids[2];
   int sockets[2];
-  char word;
   CHECK(argc == 2 && mkdir(argv[1], 0700) == 0);
   place = open(argv[1], O_RDONLY | O_DIRECTORY);
   CHECK(place >= 0 && socketpair(AF_UNIX, SOCK_STREAM, 0, sockets) == 0);
-  go_into_removed("one");
-  int opened = open(".", O_RDONLY | O_DIRECTORY);
-  CHECK(opened >= 0);
   for (int i = 0; i < 2; i++)
     CHECK(pipe(go[i]) == 0 && pipe(told[i]) == 0);
-  for (int i = 0; i < 2; i++) {
+  go_into_removed("theirs");
+  for (int i = 0; i < 2; i++)
     pids[i] = start(i);
-    CHECK(close(told[i][1]) == 0 && read(told[i][0], &word, 1) == 1);
-  }
+  for (int i = 0; i < 2; i++)
+    CHECK(close(told[i][1]) == 0);
+  go_into_removed("own");
+  int opened = open(".", O_RDONLY | O_DIRECTORY);
+  CHECK(opened >= 0);
 
   ready();
   wait_for_go();
@@ -82,8 +78,8 @@ int main(int argc, char **argv) {
   struct stat here, through;
   expect_removed(&here);
   CHECK(fstat(opened, &through) == 0 && is_same(&through, &here));
-  struct stat together = hear(TOGETHER, pids[TOGETHER]), apart = hear(APART, pids[APART]);
-  CHECK(is_same(&together, &here) && !is_same(&apart, &here));
+  struct stat first = hear(0, pids[0]), second = hear(1, pids[1]);
+  CHECK(is_same(&first, &second) && !is_same(&first, &here));
   CHECK(close(place) == 0 && rmdir(argv[1]) == 0); /* nothing is left in it */
   success();
 }
