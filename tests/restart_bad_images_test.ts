@@ -1,6 +1,7 @@
 import { assert, assertEquals, assertMatch } from "@std/assert";
 import { basename } from "@std/path";
 import { checksum } from "../src/checksum.ts";
+import { FILE, NoteType, REGION } from "../src/format.ts";
 import { CoreEditor } from "./edit_core.ts";
 import { built, isRoot, run, type RunResult, TempDir, testUnless } from "./support.ts";
 import { coreOf, Target, userObstacle, type Who } from "./target.ts";
@@ -184,6 +185,25 @@ Deno.test("restart() refuses a removed working directory that is another file, o
     await editor.save();
     assertRefused(await restart(core), `file ${file}`, /no directory that has been removed/);
   }
+});
+
+Deno.test("restart() refuses memory over a file that the image does not have", async () => {
+  await using dir = await TempDir.make();
+  const core = coreOf(await makeImage(dir));
+  const editor = await CoreEditor.open(core);
+  editor.addToFirst(NoteType.REGIONS, REGION, "file", 1 << 28);
+  await editor.save();
+  assertRefused(await restart(core), "file 1 << 28", /damaged: region 0/);
+});
+
+Deno.test("restart() refuses to make a file again whose path does not say where", async () => {
+  await using dir = await TempDir.make();
+  const core = coreOf(await makeImage(dir));
+  const editor = await CoreEditor.open(core);
+  editor.addToFirst(NoteType.FILES, FILE, "flags", 1 << 1 /* CKPT_FILE_CARRIED */);
+  for (const field of ["path", "carried"]) editor.addToFirst(NoteType.FILES, FILE, field, 1);
+  await editor.save();
+  assertRefused(await restart(core), "a relative path", /damaged: file 0/);
 });
 
 Deno.test("restart() refuses an image whose first process is an orphan", async () => {

@@ -126,7 +126,8 @@ static bool over_file_ok(const struct image *image, const struct ckpt_region *re
 static bool huge_ok(const struct image *image, const struct ckpt_region *region) {
   uint32_t shift = region->flags >> CKPT_HUGE_SHIFT;
   bool anonymous = region->kind == CKPT_REGION_ANONYMOUS || region->kind == CKPT_REGION_SHARED;
-  bool over_huge = region->file && image->files[region->file - 1].flags & CKPT_FILE_HUGETLB;
+  bool over_huge = region->file && file_ok(image, region->file) &&
+                   image->files[region->file - 1].flags & CKPT_FILE_HUGETLB;
   return !(region->flags & CKPT_REGION_HUGETLB) || ((anonymous || over_huge) && shift > 12 && shift < 40);
 }
 
@@ -223,7 +224,8 @@ static int check_files(struct image *image) {
     if (file->flags & CKPT_FILE_HUGETLB &&
         (file->rdev <= CKPT_PAGE || file->rdev & (file->rdev - 1) || file->size % file->rdev))
       return damaged(image, "file", i);
-    if (!plain_name(carried) || ((file->flags & CKPT_FILE_CARRIED) && !*carried))
+    bool is_carried = file->flags & CKPT_FILE_CARRIED;
+    if (!plain_name(carried) || (is_carried && (!*carried || image_string(image, file->path)[0] != '/')))
       return damaged(image, "file", i);
   }
   return 0;

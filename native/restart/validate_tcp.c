@@ -2,6 +2,7 @@
 #include <netinet/in.h>
 #include <string.h>
 
+#include "descriptors.h"
 #include "image.h"
 
 enum {
@@ -25,16 +26,15 @@ static bool is_address(const struct ckpt_socket *socket, uint32_t size) {
 }
 
 static bool has_connection(const struct image *image, uint64_t inode) {
-  for (uint32_t i = 0; i < image->descriptions_count; i++) {
-    const struct ckpt_description *d = &image->descriptions[i];
-    const struct ckpt_socket *socket = d->kind == CKPT_DESC_SOCKET ? &image->sockets[d->a] : NULL;
-    if (socket && socket->inode == inode)
-      return socket->type == SOCK_STREAM && socket->flags & CKPT_SOCKET_CONNECTED && socket->peer == 0 &&
-             !(socket->flags & (CKPT_SOCKET_LISTENS | CKPT_SOCKET_WAITS)) &&
-             is_address(socket, socket->address_size) && is_address(socket, socket->peer_address_size) &&
-             is_one_piece(image, d);
-  }
-  return false;
+  uint32_t index = socket_find(image, inode);
+  const struct ckpt_description *d = &image->descriptions[index];
+  if (index == image->descriptions_count || d->kind != CKPT_DESC_SOCKET)
+    return false;
+  const struct ckpt_socket *socket = &image->sockets[d->a];
+  return socket->type == SOCK_STREAM && socket->flags & CKPT_SOCKET_CONNECTED && socket->peer == 0 &&
+         !(socket->flags & (CKPT_SOCKET_LISTENS | CKPT_SOCKET_WAITS)) &&
+         is_address(socket, socket->address_size) && is_address(socket, socket->peer_address_size) &&
+         is_one_piece(image, d);
 }
 
 static bool is_there_before(const struct image *image, uint32_t index) {
