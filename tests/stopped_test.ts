@@ -1,4 +1,4 @@
-import { assertEquals, assertMatch } from "@std/assert";
+import { assert, assertEquals, assertMatch } from "@std/assert";
 import { descendants, stateOf } from "./process.ts";
 import { built, eventually, run, TempDir } from "./support.ts";
 import { asUser, everyone, imagesOf, Target, type Who } from "./target.ts";
@@ -125,4 +125,15 @@ Deno.test("checkpoint() of a program that is stopped after ckpt_defer() says so,
   assertEquals([stateOf(target.pid), target.stdout.text], ["T", "READY\n"]);
   Deno.kill(target.pid, "SIGCONT");
   await target.waitFor("RUNS\n");
+});
+
+Deno.test("save --kill of stopped processes with threads does not wait for their ends in vain", async () => {
+  await using dir = await TempDir.make();
+  await using target = Target.launch([built("tests/tree_stopped")], { dir: dir.join("ckpt") });
+  await target.waitFor("READY\n");
+  const { code, stdout, stderr } = await save(target.pid, "self", "--kill", "--json");
+  assertEquals([code, stderr], [0, ""]);
+  const { pauseMs } = JSON.parse(stdout);
+  // As long it waits for one that does not end.
+  assert(pauseMs < 5000, `${pauseMs} ms`);
 });

@@ -156,6 +156,12 @@ void held_let_go(struct held *all, size_t count, int32_t parent_of) {
   }
 }
 
+void held_reap(const struct held *all, size_t count, int32_t main_thread) {
+  for (size_t i = 0; i < count; i++)
+    if (all[i].tid != main_thread && !lives(all[i].tid))
+      sys(SYS_(wait4), all[i].tid, NULL, WNOHANG | __WALL, NULL);
+}
+
 /* ---- Taking hold -------------------------------------------------------------------------------------- */
 
 long held_seize(struct held *all, size_t count, int *signal) {

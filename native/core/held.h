@@ -53,5 +53,8 @@ void held_wait_until_left(struct held *all, size_t count);
 /* `parent_of`: a process of which the caller is the parent, too, so that it must not wait for its end; or 0.
  */
 void held_let_go(struct held *all, size_t count, int32_t parent_of);
+/* Of a process that ends: waits for those who have ended, without which it is not gone, but for the main
+ * thread, whose end its parent is to hear of. */
+void held_reap(const struct held *all, size_t count, int32_t main_thread);
 
 #endif

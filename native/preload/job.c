@@ -11,6 +11,7 @@
 #include <sys/wait.h>
 #include <time.h>
 
+#include "core/held.h"
 #include "core/sys.h"
 #include "core/text.h"
 #include "tcp_ends.h"
@@ -425,9 +426,19 @@ long job_wait_written(struct checkpoint *c) {
   return wait_for_all(c, STAGE_DONE);
 }
 
+/* What we trace of it is gone only once we have waited for that; and where its parent has ended first, the
+ * kernel sends a stopped process SIGCONT, for which it stands still once more. */
+static void wait_for_end(const struct member *member, struct pollfd *end) {
+  enum { LIMIT_MS = 5000 };
+  int look = member->held_count ? LOOK_MS : LIMIT_MS;
+  for (int waited = 0; waited < LIMIT_MS && sys(SYS_(poll), end, 1, look) == 0; waited += look) {
+    hold_look(member);
+    held_reap(member->held, member->held_count, member->pid);
+  }
+}
+
 /* Whoever hears that the program has ended finds none of it any more, and may restart it. */
 static void end_members(struct checkpoint *c) {
-  enum { LIMIT_MS = 5000 };
   struct pollfd *ends = arena_take(&c->arena, count(c) * sizeof *ends);
   for (size_t i = 0; ends && i < count(c); i++)
     ends[i] = (struct pollfd){.fd = (int)sys(SYS_(pidfd_open), member_at(c, i)->pid, 0), .events = POLLIN};
@@ -435,7 +446,7 @@ static void end_members(struct checkpoint *c) {
   for (size_t i = 0; ends && i < count(c); i++) {
     if (ends[i].fd < 0)
       continue;
-    sys(SYS_(poll), &ends[i], 1, LIMIT_MS);
+    wait_for_end(member_at(c, i), &ends[i]);
     sys(SYS_(close), ends[i].fd);
   }
 }
