@@ -72,16 +72,18 @@ static long replace(uint64_t queue, uint64_t size, uint64_t made, int kept, stru
   long null = open_null();
   uint32_t known = ((const volatile struct aio_ring *)queue)->tail;
   long result = null < 0 ? null : sys(SYS_(io_destroy), queue);
-  if (result < 0)
-    return result;
-  result = sys_read_full(kept, copy, size) == (long)size ? aio_waiting(copy, size) : -EIO;
+  if (result >= 0)
+    result = sys_read_full(kept, copy, size) == (long)size ? aio_waiting(copy, size) : -EIO;
   if (result >= 0)
     take_polls(copy, known % copy->nr, polls);
   if (result >= 0)
     result = aio_fill((struct aio_ring *)made, copy, size, (int)null);
   if (result >= 0)
     result = sys(SYS_(mremap), made, size, size, MREMAP_MAYMOVE | MREMAP_FIXED, queue);
-  sys(SYS_(close), null);
+  if (result < 0)
+    sys(SYS_(io_destroy), made);
+  if (null >= 0)
+    sys(SYS_(close), null);
   return result < 0 ? result : 0;
 }
 
