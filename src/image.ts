@@ -139,13 +139,7 @@ export class Image {
   async verify(): Promise<void> {
     const problems: string[] = [];
     const cores = await Promise.all(this.#cores.map(({ path }) => Core.read(path)));
-    for (const core of cores) {
-      problems.push(
-        ...(await core.problems()).map((problem) => `${basename(core.path)}: ${problem}`),
-      );
-      problems.push(...inheritedProblems(core, cores));
-      problems.push(...await carriedProblems(core));
-    }
+    for (const core of cores) problems.push(...await problemsOf(core, cores));
     if (problems.length === 0) return;
     const more = problems.length > 1 ? ` (and ${problems.length - 1} more)` : "";
     throw new ImageError(`Image ${this.path} is damaged: ${problems[0]}${more}`, {
@@ -196,9 +190,9 @@ export class Image {
     cores.sort((a, b) =>
       Number(b === leader) - Number(a === leader) || a.process.pid - b.process.pid
     );
-    let size = 0;
-    for (const core of cores) size += (await Deno.stat(core.path)).size + carriedSize(core);
     try {
+      let size = 0;
+      for (const core of cores) size += (await Deno.stat(core.path)).size + carriedSize(core);
       return new Image(await Deno.realPath(path), { cores, size });
     } catch (cause) {
       throw asImageError(path, cause);
@@ -225,6 +219,18 @@ export async function list(path: string): Promise<string[]> {
     return (await Array.fromAsync(Deno.readDir(path))).map((entry) => entry.name);
   } catch (cause) {
     throw asImageError(path, cause, "directory");
+  }
+}
+
+async function problemsOf(core: Core, cores: readonly Core[]): Promise<string[]> {
+  try {
+    return [
+      ...(await core.problems()).map((problem) => `${basename(core.path)}: ${problem}`),
+      ...inheritedProblems(core, cores),
+      ...await carriedProblems(core),
+    ];
+  } catch (cause) {
+    throw asImageError(core.path, cause);
   }
 }
 

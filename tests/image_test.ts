@@ -1,7 +1,9 @@
 import { assert, assertEquals, assertRejects } from "@std/assert";
 import { basename } from "@std/path";
 import { Image, ImageError, images } from "../mod.ts";
+import { FILE, NoteType } from "../src/format.ts";
 import { count, namesIn, reaches } from "./counter.ts";
+import { CoreEditor } from "./edit_core.ts";
 import { TempDir } from "./support.ts";
 
 /** An image of a counting program, which is dead by then. */
@@ -107,6 +109,23 @@ Deno.test("Image.open() notices a flipped byte in headers and notes, verify() in
     const error = await assertRejects(() => damaged.verify(), ImageError, "is damaged");
     assertEquals(error.problems.length, 1);
   }
+});
+
+Deno.test("Image.open() refuses files without a name, verify() odd checksums, under right checksums", async () => {
+  await using dir = await TempDir.make();
+  const image = await sample(dir);
+  const path = image.processes[0]!.path;
+  const whole = await Deno.readFile(path);
+  let editor = await CoreEditor.open(path);
+  editor.addToFirst(NoteType.FILES, FILE, "path", 1 << 30);
+  await editor.save();
+  await assertRejects(() => Image.open(image.path), ImageError, "outside the strings");
+  await Deno.writeFile(path, whole);
+  editor = await CoreEditor.open(path);
+  editor.bytes[editor.note(NoteType.CHECKSUMS) + 4]! -= 1;
+  await editor.save();
+  const odd = await Image.open(image.path);
+  await assertRejects(() => odd.verify(), ImageError, "holds entries of 3");
 });
 
 Deno.test("Image.open() refuses a newer format and another architecture by name", async () => {
