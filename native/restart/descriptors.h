@@ -4,15 +4,6 @@
 
 #include "child.h"
 
-/* Notes which descriptors restart was started with, and opens 0, 1 and 2 where it has none; raises the soft
- * limit on them. To be called before anything else is opened. */
-int descriptors_note_inherited(void);
-bool descriptors_is_inherited(int fd);
-/* Makes one that was opened later one of them: 0, or -1 when its number is too high. */
-int descriptors_inherit(int fd);
-/* Closes those above 2. */
-void descriptors_close_inherited(void);
-
 struct job;
 
 /* Makes the open file descriptions of all processes, at numbers that none of them uses: 0 or -1. */

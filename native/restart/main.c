@@ -15,7 +15,6 @@
 #include "clocks.h"
 #include "control.h"
 #include "copies.h"
-#include "descriptors.h"
 #include "detach.h"
 #include "files.h"
 #include "find.h"
@@ -25,6 +24,7 @@
 #include "launch.h"
 #include "moves.h"
 #include "options.h"
+#include "outside.h"
 #include "pids.h"
 #include "redirect.h"
 #include "relay.h"
@@ -235,7 +235,7 @@ static void let_go(struct restart *r) {
     dup2(null, fd);
   if (null > 2)
     close(null);
-  descriptors_close_inherited();
+  outside_close_inherited();
   prctl(PR_SET_DUMPABLE, 0, 0, 0, 0);
 }
 
@@ -343,7 +343,7 @@ int main(int argc, char **argv) {
   if (status >= 0)
     return status;
   clocks_note();
-  if (!r.options.launch && descriptors_note_inherited() < 0)
+  if (!r.options.launch && outside_note_inherited() < 0)
     return fail();
   if (r.options.has_control && control_connect(r.options.control) < 0)
     return fail();

@@ -7,7 +7,7 @@
 #include <unistd.h>
 
 #include "core/text.h"
-#include "descriptors.h"
+#include "outside.h"
 #include "say.h"
 
 const char *redirects_add(struct redirects *redirects, const char *word) {
@@ -117,7 +117,7 @@ int redirects_part_standard(struct image *images, uint32_t count) {
 /* Is what restart has there open for what the program does with it? */
 static int check_own(const struct redirect *redirect, uint32_t flags) {
   int wanted = (int)flags & O_ACCMODE;
-  int now = descriptors_is_inherited(redirect->fd) ? fcntl(redirect->fd, F_GETFL) : -1;
+  int now = outside_is_inherited(redirect->fd) ? fcntl(redirect->fd, F_GETFL) : -1;
   if (now < 0)
     return say_problem("--fd %d=inherit: restart has no descriptor %d", redirect->fd, redirect->fd);
   bool standard = wanted == O_RDWR && redirect->fd <= 2; /* a terminal, of which one way is used */
@@ -205,7 +205,7 @@ static int open_once(const struct redirects *redirects, uint32_t index, const st
   int fd = open(redirect->path, open_flags(redirect->fd, image->descriptions[description].flags), 0666);
   if (fd < 0)
     return say_problem("--fd %d=%s: %s", redirect->fd, redirect->path, strerror(errno));
-  return descriptors_inherit(fd) < 0 ? say_problem("too many descriptors") : fd;
+  return outside_inherit(fd) < 0 ? say_problem("too many descriptors") : fd;
 }
 
 int redirects_open(const struct redirects *redirects, struct image *images, uint32_t count) {
