@@ -71,6 +71,12 @@ roundtrips([
     fcntl: true,
     endsForGood: true,
   },
+  {
+    does: "brings back descriptors in flight between processes, shared with who has them open",
+    program: "tree_in_flight",
+    fcntl: true,
+    endsForGood: true,
+  },
 ]);
 
 /**
@@ -123,6 +129,20 @@ Deno.test("checkpoint() without kcmp names a file that may be shared and that th
   await target.waitForError(
     /whether descriptor \d+ of process \d+ and descriptor \d+ of process \d+ \(\/.*\) are shared \(kcmp/,
   );
+  assertEquals(imagesOf(target.job), []);
+  await target.send("go\n");
+  await target.succeed();
+});
+
+Deno.test("checkpoint() that fails keeps locks on files that are in flight", async () => {
+  await using dir = await TempDir.make();
+  await using target = Target.launch([built("tests/tree_in_flight"), "refused"], {
+    dir: dir.join("ckpt"),
+    cwd: dir.path,
+  });
+  await target.waitFor("READY\n");
+  Deno.kill(target.pid, "SIGUSR2");
+  await target.waitForError(/opened with O_PATH, and has no name any more/);
   assertEquals(imagesOf(target.job), []);
   await target.send("go\n");
   await target.succeed();

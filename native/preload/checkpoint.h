@@ -71,7 +71,10 @@ struct checkpoint {
   struct list descriptions; /* struct ckpt_description */
   struct list descriptors;  /* struct ckpt_descriptor */
   struct list in_flight;    /* struct ckpt_descriptor: peeked out of sockets, closed in the end */
+  struct list looked_into;  /* uint64_t: inodes of unix sockets in which descriptors in flight were looked for
+                               (in_flight.c) */
   struct list locks;        /* struct ckpt_lock */
+  struct list own_locks;    /* struct own_lock (locks.c): what the program is to have again */
   struct list watches;      /* struct ckpt_watch */
   struct list inotify;      /* struct ckpt_inotify */
   struct list timerfds;     /* struct ckpt_timerfd */
@@ -126,7 +129,7 @@ long describe_regions(struct checkpoint *c);       /* regions.c */
 long describe_sysv(struct checkpoint *c);          /* sysv.c */
 long describe_descriptors(struct checkpoint *c);   /* descriptors.c */
 void let_tcp_go(struct checkpoint *c);             /* tcp_repair.c: connections go on */
-void close_in_flight(struct checkpoint *c);        /* descriptors.c */
+void close_in_flight(struct checkpoint *c);        /* in_flight.c */
 void leave_addresses(const struct checkpoint *c);  /* sockets.c */
 void take_locks_again(const struct checkpoint *c); /* locks.c */
 long meet_described(struct checkpoint *c);         /* meet.c */

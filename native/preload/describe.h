@@ -61,12 +61,10 @@ bool process_has_open(int32_t pid, struct dir *dir, const struct inode *inode, u
 long find_description(struct looking *l, struct list *inodes);
 
 /* Each kind: 0, or a negative errno with words. */
-long describe_file(struct looking *l, struct ckpt_description *d);   /* files.c */
-long describe_queue(struct looking *l, struct ckpt_description *d);  /* mqueue.c */
-long describe_fifo(struct looking *l, struct ckpt_description *d);   /* pipes.c */
-long describe_socket(struct looking *l, struct ckpt_description *d); /* sockets.c */
-/* Was it peeked out of a socket? */
-bool is_in_flight(const struct looking *l);
+long describe_file(struct looking *l, struct ckpt_description *d);      /* files.c */
+long describe_queue(struct looking *l, struct ckpt_description *d);     /* mqueue.c */
+long describe_fifo(struct looking *l, struct ckpt_description *d);      /* pipes.c */
+long describe_socket(struct looking *l, struct ckpt_description *d);    /* sockets.c */
 long describe_anonymous(struct looking *l, struct ckpt_description *d); /* events.c */
 long describe_terminal(struct looking *l, struct ckpt_description *d);  /* terminals.c */
 bool is_terminal(const struct looking *l);                              /* terminals.c */
@@ -84,6 +82,13 @@ long describe_hung_up(struct looking *l, struct ckpt_description *d);
 long describe_controlling(struct checkpoint *c);
 
 long add_locks(struct looking *l, uint32_t description); /* locks.c */
+/* Notes the POSIX locks that `look` has shown, for take_locks_again. */
+long keep_locks(struct looking *l);
+
+/* in_flight.c: was it peeked out of a socket? */
+bool is_in_flight(const struct checkpoint *c, int fd);
+/* Those that the processes of a job have told each other. */
+long describe_in_flight(struct looking *l, struct list *inodes);
 
 /* What can be said only when all descriptors are known. */
 long describe_sockets(struct looking *l, struct list *inodes);          /* sockets.c */

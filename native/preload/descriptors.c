@@ -36,7 +36,7 @@ bool is_the_jobs(const struct looking *l) {
 }
 
 bool is_own_descriptor(const struct checkpoint *c, int fd) {
-  return fd == c->requester || fd == c->mem || (c->job && job_has_descriptor(c, fd));
+  return fd == c->requester || fd == c->mem || (c->job && job_has_descriptor(c, fd)) || is_in_flight(c, fd);
 }
 
 long describe_outside(const struct looking *l, struct ckpt_description *d) {
@@ -296,6 +296,8 @@ long describe_descriptors(struct checkpoint *c) {
   dir_close(dir);
   sort(&c->descriptors);
   if (result == 0)
+    result = describe_in_flight(l, &inodes);
+  if (result == 0)
     result = describe_sockets(l, &inodes); /* first: it may find more descriptions */
   if (result == 0)
     result = describe_pipes(l, &inodes);
@@ -304,10 +306,4 @@ long describe_descriptors(struct checkpoint *c) {
   if (result == 0)
     result = describe_controlling(c);
   return result < 0 ? result : describe_epoll_sets(l, &inodes);
-}
-
-void close_in_flight(struct checkpoint *c) {
-  const struct ckpt_descriptor *all = c->in_flight.entries;
-  for (size_t i = 0; i < c->in_flight.count; i++)
-    sys(SYS_(close), all[i].fd);
 }

@@ -89,14 +89,6 @@ static void describe_eventfd(struct looking *l, struct ckpt_description *d, uint
   }
 }
 
-bool is_in_flight(const struct looking *l) {
-  const struct ckpt_descriptor *all = l->c->in_flight.entries;
-  for (size_t i = 0; i < l->c->in_flight.count; i++)
-    if (all[i].fd == l->fd)
-      return true;
-  return false;
-}
-
 /* Of a child that has ended, for which nobody has waited. */
 static bool is_own_ended(int32_t pid) {
   siginfo_t info = {0};
@@ -107,7 +99,7 @@ static bool is_own_ended(int32_t pid) {
 /* Those of others are made once all are there, which is too late for what is in flight. */
 static bool has_pidfd_of(const struct looking *l, int32_t pid, struct ckpt_description *d) {
   bool own = pid == l->c->process.pid;
-  if (!own && (is_in_flight(l) || !(is_in_job(l->c, pid) || is_own_ended(pid))))
+  if (!own && (is_in_flight(l->c, l->fd) || !(is_in_job(l->c, pid) || is_own_ended(pid))))
     return false;
   d->kind = CKPT_DESC_PIDFD;
   d->b = own ? 0 : (uint64_t)pid;

@@ -32,7 +32,7 @@ static uint64_t starttime_of(int32_t pid) {
 static long name_foreign(struct looking *l, struct text *name, int32_t pid, const char *rest,
                          struct ckpt_description *d) {
   const char *thread = rest + sizeof "/task/" - 1;
-  if (is_in_flight(l))
+  if (is_in_flight(l->c, l->fd))
     return refuse(l, "a file of a process's that is in flight");
   if (text_starts(rest, "/task/") && is_in_job(l->c, pid) && text_take_decimal(&thread) != (uint64_t)pid)
     return refuse(l, "a file of one thread's");

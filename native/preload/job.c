@@ -194,6 +194,8 @@ static long tell_all(struct checkpoint *c, enum order_kind kind, int fd) {
     struct member *member = member_at(c, i);
     if (member->stage == STAGE_ENDED)
       continue;
+    if (kind == ORDER_LIST)
+      member->stage = STAGE_JOINED;
     c->order->process = (uint32_t)i + 1;
     c->order->stop_signal = member->stop_signal;
     result = offers_tell(c, member, fd);
@@ -357,16 +359,21 @@ static long tell_lists(struct checkpoint *c, enum order_kind kind) {
   return result;
 }
 
-/* Who is connected to whom: where connections lead, and what is on its way in them, is known once all stand
- * still. */
+/* Who is connected to whom, what is on its way in connections and which descriptors are in flight is known
+ * once all stand still. What is in flight may be sockets, which are looked at in the next round. */
 static long find_connections(struct checkpoint *c) {
-  if (!open_files_have_tcp(c))
-    return 0;
-  long result = tell_lists(c, ORDER_LIST);
-  if (result == 0)
-    result = tcp_ends_list(c);
-  if (result == 0)
-    result = wait_for_all(c, STAGE_LISTED);
+  long result = 0;
+  for (bool more = open_files_have_ends(c, 0); more && result == 0;) {
+    size_t known = c->open_files.count;
+    result = tell_lists(c, ORDER_LIST);
+    if (result == 0)
+      result = open_files_list_more(c);
+    if (result == 0)
+      result = wait_for_all(c, STAGE_LISTED);
+    more = open_files_have_ends(c, known);
+    if (result == 0 && c->open_files.count > known)
+      result = open_files_compare(c);
+  }
   if (result == 0)
     match_tcp_ends(c);
   return result;

@@ -27,6 +27,7 @@ struct open_file {
   bool nameless;      /* no directory has it */
   bool tcp;           /* a TCP socket */
   bool unix_listener; /* a unix socket that listens */
+  bool unix_end;      /* one that does not: descriptors may be in flight in it */
   bool master;        /* of a pseudoterminal */
   uint32_t terminal;  /* device of the pseudoterminal that it is a side of, or 0 */
   uint64_t start, end; /* of a mapping: in the file */
@@ -192,10 +193,11 @@ long open_files_send(struct checkpoint *c);
 /* Adds those of a member, that are `files` of them, from a memfd to the leader's; in a member (process 0)
  * puts the leader's in the place of all that it has. */
 long open_files_receive(struct checkpoint *c, int fd, uint64_t files, uint32_t process);
-/* Adds the calling process's TCP ends that it is the one to look at. */
-long tcp_ends_list(struct checkpoint *c);
-/* Does any process have TCP sockets? */
-bool open_files_have_tcp(const struct checkpoint *c);
+/* Once all stand still: adds the calling process's TCP ends, and the descriptors in flight in its unix
+ * sockets, where it is the one to look at them. */
+long open_files_list_more(struct checkpoint *c);
+/* Are there sockets from this place on at which all are to look once they stand still? */
+bool open_files_have_ends(const struct checkpoint *c, size_t first);
 /* The id of this process's descriptor, 0 when no other process shares it. */
 uint32_t shared_id(const struct checkpoint *c, int fd);
 /* Of those that share a description, or have an opening of this inode that can be read: is this process the
@@ -206,6 +208,10 @@ bool carries_shared(const struct checkpoint *c, uint32_t id);
 bool carries_inode(const struct checkpoint *c, uint64_t dev, uint64_t ino);
 /* Is it one of the job's processes that have something open? */
 bool is_in_job(const struct checkpoint *c, int32_t pid);
+
+/* in_flight.c: adds those in the unix sockets that it is the calling process's to look into, and has not
+ * looked into before. */
+long find_in_flight(struct checkpoint *c);
 
 /* same_file.c */
 struct file_of {

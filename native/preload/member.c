@@ -8,6 +8,7 @@
 #include "core/sys.h"
 #include "core/text.h"
 #include "job.h"
+#include "tcp_ends.h"
 
 static long report(struct checkpoint *c, enum ckpt_report_kind kind, const struct offering *offering,
                    struct passed passed) {
@@ -58,11 +59,22 @@ static long wait_for_lists(struct checkpoint *c) {
   return result;
 }
 
+static void forget_first(struct list *list, size_t count, size_t entry_size) {
+  char *entries = list->entries;
+  list->count -= count;
+  memmove(entries, entries + count * entry_size, list->count * entry_size);
+}
+
 /* What this process adds to the lists of all is sent alone. */
-static long list_again(struct checkpoint *c) {
-  long result = tcp_ends_list(c);
-  c->open_files.count = c->left_out.count = 0;
-  return result < 0 ? result : report_lists(c, CKPT_REPORT_LISTED);
+static long list_more(struct checkpoint *c) {
+  size_t files = c->open_files.count, ends = c->tcp_ends.count;
+  long result = open_files_list_more(c);
+  if (result < 0)
+    return result;
+  forget_first(&c->open_files, files, sizeof(struct open_file));
+  forget_first(&c->tcp_ends, ends, sizeof(struct tcp_end));
+  c->left_out.count = 0;
+  return report_lists(c, CKPT_REPORT_LISTED);
 }
 
 long member_join(struct checkpoint *c) {
@@ -78,7 +90,7 @@ long member_join(struct checkpoint *c) {
   if (result == 0)
     result = wait_for_lists(c);
   while (result == 0 && c->order->kind == ORDER_LIST) {
-    result = list_again(c);
+    result = list_more(c);
     if (result == 0)
       result = wait_for_lists(c);
   }

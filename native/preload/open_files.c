@@ -26,6 +26,7 @@ static long add_own(struct checkpoint *c, int fd) {
   struct stat st;
   long flags = sys(SYS_(fcntl), fd, F_GETFL), result = sys(SYS_(fstat), fd, &st);
   bool socket = result == 0 && S_ISSOCK(st.st_mode);
+  bool unix_socket = socket && option_of(fd, SO_DOMAIN) == AF_UNIX;
   struct open_file *entry =
       flags < 0 || result < 0 ? NULL : list_add(&c->arena, &c->open_files, sizeof *entry);
   if (!entry)
@@ -37,13 +38,15 @@ static long add_own(struct checkpoint *c, int fd) {
       .master = master,
       .dev = st.st_dev,
       .ino = st.st_ino,
+      .process = c->order->process,
       .pid = c->process.pid,
       .fd = fd,
       .flags = (uint32_t)flags,
       .outside = (uint32_t)(1 + outside_number(fd, st.st_dev, st.st_ino)),
       .nameless = st.st_nlink == 0,
       .tcp = socket && option_of(fd, SO_PROTOCOL) == IPPROTO_TCP,
-      .unix_listener = socket && option_of(fd, SO_ACCEPTCONN) == 1 && option_of(fd, SO_DOMAIN) == AF_UNIX,
+      .unix_listener = unix_socket && option_of(fd, SO_ACCEPTCONN) == 1,
+      .unix_end = unix_socket && option_of(fd, SO_ACCEPTCONN) == 0,
   };
   return 0;
 }
@@ -127,6 +130,8 @@ long open_files_compare(struct checkpoint *c) {
   size_t count = c->open_files.count;
   uint32_t last_id = 0;
   long result = 0;
+  for (size_t i = 0; i < count; i++)
+    files[i].id = 0;
   sort_entries(files, count, sizeof *files, is_before);
   for (size_t first = 0, end; first < count && result == 0; first = end) {
     for (end = first + 1; end < count && files[end].ino == files[first].ino &&
@@ -207,23 +212,33 @@ bool is_in_job(const struct checkpoint *c, int32_t pid) {
   return false;
 }
 
-/* ---- TCP ---------------------------------------------------------------------------------------------- */
+/* ---- Sockets ------------------------------------------------------------------------------------------ */
 
-bool open_files_have_tcp(const struct checkpoint *c) {
+bool open_files_have_ends(const struct checkpoint *c, size_t first) {
   const struct open_file *files = c->open_files.entries;
-  for (size_t i = 0; i < c->open_files.count; i++)
-    if (files[i].tcp)
+  for (size_t i = first; i < c->open_files.count; i++)
+    if (files[i].tcp || files[i].unix_end)
       return true;
   return false;
 }
 
-long tcp_ends_list(struct checkpoint *c) {
+static long list_tcp_ends(struct checkpoint *c) {
   const struct open_file *files = c->open_files.entries;
   long result = 0;
   for (size_t i = 0; i < c->open_files.count && result == 0; i++)
     if (files[i].tcp && files[i].process == c->order->process && carries_shared(c, files[i].id) &&
         !tcp_end_of(c, files[i].ino))
       result = add_tcp_end(c, files[i].fd, files[i].ino);
+  return result;
+}
+
+long open_files_list_more(struct checkpoint *c) {
+  size_t known = c->in_flight.count;
+  long result = list_tcp_ends(c);
+  if (result == 0)
+    result = find_in_flight(c);
+  for (size_t i = known; i < c->in_flight.count && result == 0; i++)
+    result = add_own(c, ((const struct ckpt_descriptor *)c->in_flight.entries)[i].fd);
   return result;
 }
 

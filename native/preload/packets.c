@@ -130,11 +130,13 @@ static long keep_one(struct peek *p, struct list *inodes, size_t size) {
   if (p->message.msg_flags & MSG_CTRUNC)
     return refuse(p->l, "a unix socket with descriptors in flight for which there is no room here");
   long result = take_control(p, &head);
-  if (result == 0)
+  if (result == 0 && inodes)
     result = describe_rights(p, inodes, head.rights, rights);
   if (result < 0)
     return fail(p->l->c, result, "descriptor %d: what is in flight in it cannot be described: %s",
                 (int64_t)p->l->fd, text_errno(result));
+  if (!inodes)
+    return 0;
   if (p->message.msg_namelen > sizeof(sa_family_t) && p->message.msg_namelen <= sizeof p->address)
     head.address_size = p->message.msg_namelen;
   return add_packet(p->l->c, &p->packets, &head, rights, p->address, p->l->peeked);
@@ -208,5 +210,5 @@ long peek_packets(struct looking *l, const struct ckpt_socket *socket, size_t de
   set_number(l, PASS_PIDFD, pidfd);
   set_number(l, PASS_SECURITY, security);
   set_number(l, SO_PASSCRED, credentials);
-  return result < 0 ? result : keep_packets(l->c, &p.packets, description);
+  return result < 0 || !inodes ? result : keep_packets(l->c, &p.packets, description);
 }

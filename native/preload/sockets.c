@@ -150,6 +150,10 @@ struct ckpt_socket *socket_by_inode(const struct checkpoint *c, uint64_t inode) 
   return NULL;
 }
 
+bool socket_leads_outside(const struct looking *l, const struct ckpt_socket *socket) {
+  return !is_the_jobs(l) && !(socket->domain == AF_UNIX && job_has_other_end(l, socket));
+}
+
 long describe_socket(struct looking *l, struct ckpt_description *d) {
   struct ckpt_socket socket = {
       .domain = get_number(l, SO_DOMAIN),
@@ -157,7 +161,7 @@ long describe_socket(struct looking *l, struct ckpt_description *d) {
       .protocol = get_number(l, SO_PROTOCOL),
       .inode = l->st.st_ino,
   };
-  if (!is_the_jobs(l) && !(socket.domain == AF_UNIX && job_has_other_end(l, &socket)))
+  if (socket_leads_outside(l, &socket))
     return describe_outside(l, d);
   if (socket.domain == AF_UNIX)
     return describe_unix(l, &socket, d);

@@ -23,6 +23,9 @@ struct ckpt_socket *socket_by_inode(const struct checkpoint *c, uint64_t inode);
 
 /* Each family: what can be told about l->fd alone. */
 bool job_has_other_end(const struct looking *l, const struct ckpt_socket *socket); /* of a unix socket */
+bool socket_leads_outside(const struct looking *l, const struct ckpt_socket *socket);
+/* Fills in what the kernel tells about the unix socket l->fd. */
+long ask_unix(struct looking *l, struct ckpt_socket *socket);
 long describe_unix(struct looking *l, struct ckpt_socket *socket, struct ckpt_description *d);
 long describe_inet(struct looking *l, struct ckpt_socket *socket, struct ckpt_description *d);
 long describe_netlink(struct looking *l, struct ckpt_socket *socket, struct ckpt_description *d);
@@ -36,7 +39,9 @@ long find_tcp_peer(struct looking *l, struct ckpt_socket *socket, bool here);
  * written. */
 long peek_tcp(struct looking *l, const struct ckpt_socket *socket, size_t description);
 /* packets.c: what waits in the unix socket l->fd, into the blob. Descriptors in flight there may add
- * descriptions, so that pointers into their list do not last. */
+ * descriptions, so that pointers into their list do not last. Without `inodes` they are all that is kept,
+ * undescribed.
+ */
 long peek_packets(struct looking *l, const struct ckpt_socket *socket, size_t description,
                   struct list *inodes);
 /* Puts one packet, or piece of a stream, at the end of a list of bytes. */

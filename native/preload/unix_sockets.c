@@ -62,14 +62,19 @@ bool job_has_other_end(const struct looking *l, const struct ckpt_socket *socket
   return unix_diag(socket->inode, &facts) == 0 && facts.peer && another_has(l->c, l->fd, facts.peer);
 }
 
-long describe_unix(struct looking *l, struct ckpt_socket *socket, struct ckpt_description *d) {
+long ask_unix(struct looking *l, struct ckpt_socket *socket) {
   struct unix_facts facts;
   long result = unix_diag(socket->inode, &facts);
   if (result < 0)
     return fail(l->c, result, "descriptor %d: the kernel does not tell the other end of %s: %s",
                 (int64_t)l->fd, l->name, text_errno(result));
   take_facts(l, socket, &facts);
-  return add_socket(l, socket, d);
+  return 0;
+}
+
+long describe_unix(struct looking *l, struct ckpt_socket *socket, struct ckpt_description *d) {
+  long result = ask_unix(l, socket);
+  return result < 0 ? result : add_socket(l, socket, d);
 }
 
 /* ---- The other end ------------------------------------------------------------------------------------ */
