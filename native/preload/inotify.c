@@ -15,6 +15,7 @@
 #include "core/sys.h"
 #include "core/text.h"
 #include "describe.h"
+#include "job.h"
 
 enum {
   LINE_MOST = 4096,
@@ -291,7 +292,7 @@ long describe_inotify(struct looking *l, const struct list *inodes) {
   char *buffer = NULL;
   long result = 0;
   for (size_t i = 0; i < c->descriptions.count && result == 0; i++) {
-    if (all[i].kind != CKPT_DESC_INOTIFY)
+    if (all[i].kind != CKPT_DESC_INOTIFY || !carries_shared(c, all[i].shared))
       continue;
     if (!s) {
       s = arena_take(&c->arena, sizeof *s);

@@ -11,6 +11,7 @@
 #include <sys/syscall.h>
 #include <sys/wait.h>
 
+#include "asleep.h"
 #include "check.h"
 
 enum { STEPS = 9 };
@@ -132,19 +133,6 @@ static pid_t start_holder(void) {
   while (__atomic_load_n(&all->futex, __ATOMIC_SEQ_CST) == 0)
     syscall(SYS_futex, &all->futex, FUTEX_WAIT, 0, NULL, NULL, 0);
   return pid;
-}
-
-static void wait_until_asleep(pid_t pid) {
-  char path[64], stat[256];
-  snprintf(path, sizeof path, "/proc/%d/stat", pid);
-  for (char state = 'R'; state != 'S';) {
-    int fd = open(path, O_RDONLY);
-    ssize_t n = read(fd, stat, sizeof stat - 1);
-    CHECK(fd >= 0 && n > 0);
-    stat[n] = 0;
-    state = strrchr(stat, ')')[2];
-    close(fd);
-  }
 }
 
 int main(void) {
