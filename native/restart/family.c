@@ -87,23 +87,64 @@ static int bear_orphan(const struct child *parent, struct child *child) {
              : say_problem("cannot make process %d, whose parent had ended", process_of(child)->pid);
 }
 
-/* The session's leader has ended since: somebody with its id makes it once more, bears those who are in it as
- * children of ours, or as orphans, and is gone. */
-static int bear_into_session(const struct child *parent, pid_t session) {
+__attribute__((noreturn)) static void end_as(const struct ckpt_child *child) {
+  const struct rlimit none = {0, 0};
+  int status = (int)child->status;
+  if (child->pgid == child->pid)
+    setpgid(0, 0);
+  else
+    setpgid(0, child->pgid);
+  if (WIFSIGNALED(status)) {
+    sigset_t set;
+    setrlimit(RLIMIT_CORE, &none);
+    sigemptyset(&set);
+    sigaddset(&set, WTERMSIG(status));
+    signal(WTERMSIG(status), SIG_DFL);
+    kill(getpid(), WTERMSIG(status));
+    sigprocmask(SIG_UNBLOCK, &set, NULL);
+  }
+  _exit(WEXITSTATUS(status));
+}
+
+/* Has this child ended as it is to? */
+static bool has_ended(const struct ckpt_child *ended) {
+  siginfo_t info;
+  int status = (int)ended->status;
+  while (waitid(P_PID, (id_t)ended->pid, &info, WEXITED | WNOWAIT) < 0)
+    if (errno != EINTR)
+      return false;
+  return info.si_status == (WIFSIGNALED(status) ? WTERMSIG(status) : WEXITSTATUS(status));
+}
+
+/* Those who are in a session as children of the parent's, or as orphans; we are who has made it. */
+static bool bear_members(const struct child *parent, pid_t session) {
   const struct job *job = parent->job;
-  pid_t helper = clone_as(parent->options->pids == PID_NEW ? 0 : session, 0);
-  if (helper < 0)
-    return say_problem("cannot make session %d again: %s", session, strerror(errno));
-  if (helper > 0)
-    return wait_for_helper(helper) == 0 ? 0 : say_problem("cannot make session %d again", session);
-  if (setsid() < 0)
-    _exit(1);
   for (uint32_t i = 1; i < job->count; i++) {
     const struct ckpt_process *p = &job->images[i].process;
     if (job_bearer(&job->children[i]) == parent && p->sid == session &&
         bear(&job->children[i], p->orphan ? 0 : CLONE_PARENT) < 0)
-      _exit(1);
+      return false;
   }
+  return true;
+}
+
+/* The session's leader has ended since: somebody with its id makes it once more, bears those who are in it,
+ * and is gone; or stays as the leader itself, where the parent has not waited for it: nobody else can have
+ * the id while there is somebody in the session. */
+static int bear_into_session(const struct child *parent, pid_t session) {
+  bool anew = parent->options->pids == PID_NEW;
+  const struct ckpt_child *ended = anew ? NULL : child_that_ended(parent->image, session);
+  pid_t helper = clone_as(anew ? 0 : session, 0);
+  if (helper < 0)
+    return say_problem("cannot make session %d again: %s", session, strerror(errno));
+  if (helper > 0)
+    return (ended ? has_ended(ended) : wait_for_helper(helper) == 0)
+               ? 0
+               : say_problem("cannot make session %d again", session);
+  if (setsid() < 0 || !bear_members(parent, session))
+    _exit(ended && ended->status == 1 << 8 ? 2 : 1);
+  if (ended)
+    end_as(ended);
   _exit(0);
 }
 
@@ -208,23 +249,12 @@ static int join_group(const struct child *child) {
 
 /* ---- Children that have ended ------------------------------------------------------------------------- */
 
-__attribute__((noreturn)) static void end_as(const struct ckpt_child *child) {
-  const struct rlimit none = {0, 0};
-  int status = (int)child->status;
-  if (child->pgid == child->pid)
-    setpgid(0, 0);
-  else
-    setpgid(0, child->pgid);
-  if (WIFSIGNALED(status)) {
-    sigset_t set;
-    setrlimit(RLIMIT_CORE, &none);
-    sigemptyset(&set);
-    sigaddset(&set, WTERMSIG(status));
-    signal(WTERMSIG(status), SIG_DFL);
-    kill(getpid(), WTERMSIG(status));
-    sigprocmask(SIG_UNBLOCK, &set, NULL);
-  }
-  _exit(WEXITSTATUS(status));
+/* With those who are in its session. */
+static bool has_been_born(const struct child *parent, const struct ckpt_child *ended) {
+  siginfo_t info = {0};
+  return parent->options->pids != PID_NEW &&
+         waitid(P_PID, (id_t)ended->pid, &info, WEXITED | WNOHANG | WNOWAIT) == 0 &&
+         info.si_pid == ended->pid;
 }
 
 /* Those that lead a group, or the others: they join theirs. */
@@ -232,7 +262,7 @@ static int bear_ended(const struct child *parent, bool leaders) {
   const struct image *image = parent->image;
   for (uint32_t i = 0; i < image->children_count; i++) {
     siginfo_t info;
-    if (leads_ended(&image->children[i]) != leaders)
+    if (leads_ended(&image->children[i]) != leaders || has_been_born(parent, &image->children[i]))
       continue;
     pid_t pid = clone_as(parent->options->pids == PID_NEW ? 0 : image->children[i].pid, 0);
     if (pid < 0)

@@ -24,6 +24,21 @@ struct child *job_parent(const struct child *child) {
   return has_none ? NULL : job_find(child->job, child->image->process.ppid);
 }
 
+const struct ckpt_child *child_that_ended(const struct image *image, pid_t pid) {
+  for (uint32_t i = 0; i < image->children_count; i++)
+    if (image->children[i].pid == pid)
+      return &image->children[i];
+  return NULL;
+}
+
+/* Whose child has ended, without that it has waited for it. */
+static struct child *parent_of_ended(const struct job *job, pid_t pid) {
+  for (uint32_t i = 0; i < job->count; i++)
+    if (child_that_ended(&job->images[i], pid))
+      return &job->children[i];
+  return NULL;
+}
+
 struct child *job_bearer(const struct child *child) {
   const struct ckpt_process *p = &child->image->process;
   struct child *root = &child->job->children[0];
@@ -32,7 +47,10 @@ struct child *job_bearer(const struct child *child) {
   if (!p->orphan)
     return job_parent(child);
   struct child *leader = p->sid == p->pid ? NULL : job_find(child->job, p->sid);
-  return leader && leader->image->process.sid == p->sid ? leader : root;
+  if (leader && leader->image->process.sid == p->sid)
+    return leader;
+  struct child *parent = leader ? NULL : parent_of_ended(child->job, p->sid);
+  return parent ? parent : root;
 }
 
 bool job_has_id(const struct job *job, pid_t id) {

@@ -36,7 +36,10 @@ struct child *job_find(const struct job *job, pid_t pid);
 bool job_has_id(const struct job *job, pid_t id);
 /* Null for the root and for orphans, whose parent had ended. */
 struct child *job_parent(const struct child *child);
-/* Who gives birth to it: its parent; for an orphan the leader of its session, or else the root. */
+/* Of an image, the child with this id that has ended and that the process has not waited for. */
+const struct ckpt_child *child_that_ended(const struct image *image, pid_t pid);
+/* Who gives birth to it: its parent; for an orphan the leader of its session or, where that has ended and was
+ * not waited for, whose child it was, or else the root. */
 struct child *job_bearer(const struct child *child);
 
 /* family.c. In the root's process: gives birth to its descendants, each of which becomes its part of the

@@ -1,6 +1,6 @@
-/* A family: children, grandchildren and orphans in groups and sessions of every kind, two of whose leaders
- * have ended, and children that have ended and that nobody has waited for. Each tells its ids when it is
- * asked. */
+/* A family: children, grandchildren and orphans in groups and sessions of every kind, four of whose leaders
+ * have ended, and children that have ended and that nobody has waited for, two of those leaders among them.
+ * Each tells its ids when it is asked. */
 #include <signal.h>
 #include <sys/prctl.h>
 #include <sys/wait.h>
@@ -11,7 +11,10 @@ struct kin {
   pid_t pid, parent, group, session;
 };
 
-enum { MEMBERS = 8 };
+enum { MEMBERS = 9 };
+
+/* What becomes of a leader. */
+enum fate { STAYS, GONE, UNCOLLECTED };
 
 static struct member {
   int orders[2], answers[2];
@@ -56,10 +59,10 @@ static pid_t start(void) {
   return pid;
 }
 
-/* A child for which `prepare` is called, with a child of its own. With `gone` it ends, and that one comes to
- * us. */
-static void start_leader(void (*prepare)(void), int gone) {
-  struct member *leader = gone ? NULL : new_member(), *follower = new_member();
+/* A child for which `prepare` is called, with a child of its own. If it ends, that one comes to us. */
+static pid_t start_leader(void (*prepare)(void), enum fate fate) {
+  siginfo_t info;
+  struct member *leader = fate == STAYS ? new_member() : NULL, *follower = new_member();
   pid_t pid = fork();
   CHECK(pid >= 0);
   if (pid == 0) {
@@ -68,12 +71,13 @@ static void start_leader(void (*prepare)(void), int gone) {
     CHECK(pid >= 0);
     if (pid == 0)
       serve(follower);
-    if (gone)
-      _exit(0);
+    if (fate != STAYS)
+      _exit(9);
     serve(leader);
   }
-  if (gone)
-    CHECK(waitpid(pid, NULL, 0) == pid);
+  if (fate != STAYS)
+    CHECK(waitid(P_PID, (id_t)pid, &info, WEXITED | (fate == UNCOLLECTED ? WNOWAIT : 0)) == 0);
+  return pid;
 }
 
 static void lead_group(void) {
@@ -107,10 +111,12 @@ int main(void) {
   CHECK(prctl(PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0) == 0);
   struct kin own = own_kin();
   pid_t plain = start();
-  start_leader(lead_group, 0);
-  start_leader(lead_session, 0);
-  start_leader(lead_group, 1);
-  start_leader(lead_session, 1);
+  start_leader(lead_group, STAYS);
+  start_leader(lead_session, STAYS);
+  start_leader(lead_group, GONE);
+  start_leader(lead_session, GONE);
+  pid_t of_group = start_leader(lead_group, UNCOLLECTED);
+  pid_t of_session = start_leader(lead_session, UNCOLLECTED);
   pid_t exited = start_zombie(0), killed = start_zombie(SIGTERM);
   signal(SIGCHLD, on_child);
   for (int i = 0; i < count; i++)
@@ -120,6 +126,8 @@ int main(void) {
   CHECK(members[3].kin.session == members[3].kin.pid && members[4].kin.session == members[3].kin.pid);
   CHECK(members[5].kin.parent == own.pid && members[5].kin.group != own.group);
   CHECK(members[6].kin.parent == own.pid && members[6].kin.session != own.session);
+  CHECK(members[7].kin.parent == own.pid && members[7].kin.group == of_group);
+  CHECK(members[8].kin.parent == own.pid && members[8].kin.session == of_session);
 
   ready();
   wait_for_go();
@@ -133,12 +141,15 @@ int main(void) {
     CHECK(now.session == (was.session == own.session ? getsid(0) : was.session));
   }
   int status;
+  CHECK(getpgid(of_group) == of_group && getsid(of_session) == of_session);
+  CHECK(waitpid(of_group, &status, 0) == of_group && WIFEXITED(status) && WEXITSTATUS(status) == 9);
+  CHECK(waitpid(of_session, &status, 0) == of_session && WIFEXITED(status) && WEXITSTATUS(status) == 9);
   CHECK(waitpid(exited, &status, 0) == exited && WIFEXITED(status) && WEXITSTATUS(status) == 7);
   CHECK(waitpid(killed, &status, 0) == killed && WIFSIGNALED(status) && WTERMSIG(status) == SIGTERM);
   CHECK(deaths == 0);
   for (int i = count; i-- > 0;)
     CHECK(write(members[i].orders[1], "e", 1) == 1);
-  for (int left = 5; left > 0; left--) {
+  for (int left = 7; left > 0; left--) {
     pid_t pid;
     do
       pid = wait(&status);
