@@ -1,3 +1,4 @@
+import { attach } from "../mod.ts";
 import { assert, assertEquals, assertMatch } from "@std/assert";
 import { descendants, stateOf } from "./process.ts";
 import { built, eventually, run, TempDir } from "./support.ts";
@@ -136,4 +137,43 @@ Deno.test("save --kill of stopped processes with threads does not wait for their
   const { pauseMs } = JSON.parse(stdout);
   // As long it waits for one that does not end.
   assert(pauseMs < 5000, `${pauseMs} ms`);
+});
+
+for (const as of everyone) {
+  Deno.test(`checkpoint() as ${as} while one process stops and continues another loses none of it`, async () => {
+    await using dir = await TempDir.make();
+    await using target = Target.launch([built("tests/tree_stops")], { dir: dir.join("ckpt"), as });
+    await target.waitFor("READY\n");
+    await using job = await attach(target.pid);
+    const images: string[] = [];
+    for (let number = 1; number <= 30; number++) images.push((await job.checkpoint()).path);
+    await target.send("go\n");
+    await target.succeed();
+    for (const image of images.slice(-10)) {
+      await using again = Target.restart(image, { as });
+      await again.send("go\n");
+      await again.succeed();
+    }
+  });
+}
+
+Deno.test("checkpoint() goes on when one of the processes is stopped in the middle of it", async () => {
+  await using dir = await TempDir.make();
+  const script = `exec 3<&0; ${built("tests/big_memory")} 200 <&3 & wait $!`;
+  await using target = Target.launch(["bash", "-c", script], { dir: dir.join("ckpt") });
+  await target.waitFor("READY\n");
+  await using job = await attach(target.pid);
+  const [child] = descendants(target.pid);
+  await Deno.mkdir(target.job, { recursive: true });
+  const written = job.checkpoint();
+  await eventually("it is written", () => {
+    return [...Deno.readDirSync(target.job)].some(({ name }) => name.startsWith(".ckpt-"));
+  });
+  Deno.kill(child!, "SIGSTOP");
+  const { path } = await written;
+  await eventually("it is stopped", () => stateOf(child!) === "T");
+  await target.kill();
+  await using again = Target.restart(path);
+  await again.send("go\n");
+  await again.succeed();
 });

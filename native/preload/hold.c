@@ -5,7 +5,9 @@
 #include <sys/wait.h>
 
 #include "core/held.h"
+#include "core/proc.h"
 #include "core/sys.h"
+#include "core/text.h"
 #include "job.h"
 
 static struct member *member_at(const struct checkpoint *c, size_t i) {
@@ -76,6 +78,33 @@ long hold_all(struct checkpoint *c, struct member *member, bool is_new) {
     held_go_on(member->held, member->held_count);
   }
   return 1;
+}
+
+/* Sent by a member that did not stand still yet, or from outside, and not come to yet. */
+static bool has_stop_pending(int32_t pid) {
+  char path[64], status[4096];
+  struct text text = text_in(path, sizeof path);
+  uint64_t own = 0, shared = 0;
+  text_format(&text, "/proc/%d/status", (int64_t)pid);
+  return sys_read_file(path, status, sizeof status) > 0 && proc_field(status, "SigPnd", 16, &own) &&
+         proc_field(status, "ShdPnd", 16, &shared) && (own | shared) >> (SIGSTOP - 1) & 1;
+}
+
+long hold_late(struct checkpoint *c, enum stage stage) {
+  bool any = false;
+  for (size_t i = 0; i < c->job->members.count; i++) {
+    struct member *member = member_at(c, i);
+    if (member->held_count || member->stage < STAGE_JOINED || member->stage >= stage)
+      continue;
+    /* In this order: one that is pending becomes a stop. */
+    if (!has_stop_pending(member->pid) && !is_stopped(member->tid))
+      continue;
+    any = true;
+    long result = hold_all(c, member, false);
+    if (result < 0)
+      return result;
+  }
+  return any;
 }
 
 void hold_look(const struct member *member) {

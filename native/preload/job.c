@@ -178,10 +178,11 @@ static bool all_are(const struct checkpoint *c, enum stage stage) {
 }
 
 static long wait_for_all(struct checkpoint *c, enum stage stage) {
-  int limit = hold_any(c) ? LOOK_MS * 20 : -1;
   long result = 0;
   while (result >= 0 && !all_are(c, stage)) {
-    result = listen_once(c, stage, limit);
+    result = listen_once(c, stage, LOOK_MS * 20);
+    if (result == 0)
+      result = hold_late(c, stage);
     hold_look_at_all(c);
   }
   return result < 0 ? result : 0;
@@ -216,6 +217,19 @@ static long give_up(struct checkpoint *c) {
   return fail(c, -ETIMEDOUT, "its processes do not come to rest in time (see CKPT_TIMEOUT)");
 }
 
+/* A member that stood still may have been stopped by one that did not yet. */
+static long hold_those_stopped_late(struct checkpoint *c) {
+  long late;
+  while ((late = hold_late(c, STAGE_LISTED)) > 0) {
+    long heard = listen_once(c, STAGE_JOINED, LOOK_MS);
+    if (heard < 0)
+      return heard;
+    if (now_ns(CLOCK_MONOTONIC) > c->deadline_ns)
+      return give_up(c);
+  }
+  return late;
+}
+
 /* Whoever asks is asked again until all stand still; a process that stands still has no new children. */
 static long bring_all(struct checkpoint *c) {
   long result = job_add_children(c, c->process.pid, ADD_CHILDREN), heard = 0;
@@ -245,6 +259,8 @@ static long bring_all(struct checkpoint *c) {
     if (result == 0 && all_are(c, STAGE_JOINED))
       result = job_add_orphans(c);
   }
+  if (result == 0)
+    result = hold_those_stopped_late(c);
   return result == 0 ? ignore_finish(c) : result;
 }
 

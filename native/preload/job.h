@@ -140,6 +140,9 @@ bool is_stopped(int32_t pid);
 /* Takes hold of all threads: 1, 0: they are not all stopped yet or any more; else words why not. `is_new`: it
  * has not been asked, so who is in our handler is on the way out of an earlier checkpoint. */
 long hold_all(struct checkpoint *c, struct member *member, bool is_new);
+/* The same of those who were stopped once they stood still already, before they have come to this stage: 1:
+ * some are, or are about to be; 0: none. */
+long hold_late(struct checkpoint *c, enum stage stage);
 /* To be called again and again: lets those go on who have been asked. */
 void hold_give_up(const struct checkpoint *c, struct member *member);
 void hold_look(const struct member *member);
