@@ -53,14 +53,15 @@ static pid_t ids_end(void) {
 }
 
 /* By a process, a thread, or a process group whose leader has ended; or too high. */
-static bool is_taken(const char *kind, pid_t id, pid_t end, char *words, size_t size) {
+static bool is_taken(const char *kind, pid_t id, pid_t end, bool patient, char *words, size_t size) {
   char path[64];
   snprintf(path, sizeof path, "/proc/%d", id);
   if (end && id >= end) {
     explain(id, EINVAL, words, size);
     return true;
   }
-  running_leaves(id);
+  if (patient)
+    running_leaves(id);
   if (access(path, F_OK) < 0 && kill(-id, 0) < 0 && errno == ESRCH)
     return false;
   snprintf(words, size, "%s id %d is taken", kind, id);
@@ -68,13 +69,13 @@ static bool is_taken(const char *kind, pid_t id, pid_t end, char *words, size_t 
 }
 
 /* An id of the image that somebody has here, in words: of its threads, or of a child that had ended. */
-static bool one_is_taken(const struct image *image, uint32_t from, char *words, size_t size) {
+static bool one_is_taken(const struct image *image, uint32_t from, bool patient, char *words, size_t size) {
   pid_t end = ids_end();
   for (uint32_t i = from; i < image->threads_count; i++)
-    if (is_taken("thread", image->threads[i].tid, end, words, size))
+    if (is_taken("thread", image->threads[i].tid, end, patient, words, size))
       return true;
   for (uint32_t i = 0; i < image->children_count; i++)
-    if (is_taken("process", image->children[i].pid, end, words, size))
+    if (is_taken("process", image->children[i].pid, end, patient, words, size))
       return true;
   return false;
 }
@@ -85,10 +86,11 @@ static void go_on(const struct image *image, const struct options *options, stru
     birth->own_clocks = clocks_continue(image);
 }
 
-/* The root's own id is only known to be free when it has it. */
-static bool any_is_taken(const struct job *job, char *words, size_t size) {
+/* The root's own id is only known to be free when it has it. `patient`: those of orphans that have ended are
+ * waited for, since nothing else will do. */
+static bool any_is_taken(const struct job *job, bool patient, char *words, size_t size) {
   for (uint32_t i = 0; i < job->count; i++)
-    if (one_is_taken(&job->images[i], i == 0, words, size))
+    if (one_is_taken(&job->images[i], i == 0, patient, words, size))
       return true;
   return false;
 }
@@ -128,7 +130,7 @@ int give_birth(const struct job *job, const struct options *options, struct birt
     return born_anew(birth, pid);
   if (options->pids == PID_NAMESPACE)
     return born_in_namespace(image, options, birth);
-  if (!any_is_taken(job, why, sizeof why)) {
+  if (!any_is_taken(job, options->pids == PID_SAME, why, sizeof why)) {
     birth->pid = clone_as(pid, 0);
     if (birth->pid >= 0)
       return 0;

@@ -84,7 +84,7 @@ bool running_lives(pid_t pid, uint64_t starttime) {
 }
 
 void running_leaves(pid_t pid) {
-  enum { PARENT_FIELD = 4, REAPED_MS = 1000 };
+  enum { PARENT_FIELD = 4, REAPED_MS = 10000 };
   char text[STAT_ROOM];
   struct pollfd poller = {.fd = (int)syscall(SYS_pidfd_open, pid, 0)}; /* POLLHUP, from Linux 6.9 on */
   if (poller.fd >= 0 && read_stat(AT_FDCWD, pid, text) && state_in(text) == 'Z' &&
