@@ -55,8 +55,10 @@ const modules = [
 ];
 
 /**
- * Not tried: what is refused on any kernel; what becomes another user; what starts other programs or serves them; what counts expirations that an emulated machine
- * is too slow for, or keeps more processors busy than it has; what fills connections further than older kernels let
+ * Not tried: what is refused on any kernel; what becomes another user; what starts other programs or serves them, or leaves
+ * orphans to init, which is the driver here; what counts
+ * expirations that an emulated machine is too slow for, starts or stops processes as fast as it can, or keeps more processors
+ * busy than it has; what fills connections further than older kernels let
  * libckpt see.
  */
 const others = [
@@ -64,7 +66,9 @@ const others = [
   "threads_stubborn",
   "process_pid",
   "timer_overruns",
+  "tree_daemon",
   "tree_stopped",
+  "tree_stops",
   "tree_users",
   "tree_vfork",
   "fd_served",
