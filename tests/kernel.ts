@@ -55,11 +55,10 @@ const modules = [
 ];
 
 /**
- * Not tried: what is refused on any kernel; what becomes another user; what starts other programs or serves them, or leaves
- * orphans to init, which is the driver here; what counts
- * expirations that an emulated machine is too slow for, starts or stops processes as fast as it can, or keeps more processors
- * busy than it has; what fills connections further than older kernels let
- * libckpt see.
+ * Not tried: what is refused on any kernel; what becomes another user; what starts other programs or serves them, or
+ * leaves orphans to init, which is the driver here; what counts expirations that an emulated machine is too slow for,
+ * starts or stops processes as fast as it can, or keeps more processors busy than it has; what fills connections
+ * further than older kernels let libckpt see.
  */
 const others = [
   "aio_wait",
