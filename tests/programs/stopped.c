@@ -48,11 +48,15 @@ _Noreturn static void be_saved(void) {
     alarm(120);
     turn((void *)&turns[CHILD]);
   }
-  CHECK(pthread_create(&thread, NULL, turn, (void *)&turns[THREAD]) == 0);
+  /* SIGCONT is for the main thread and its wait, which another that runs first could take from it. */
   sigset_t set;
   sigemptyset(&set);
-  sigaddset(&set, SIGUSR1);
+  sigaddset(&set, SIGCONT);
   CHECK(pthread_sigmask(SIG_BLOCK, &set, NULL) == 0);
+  CHECK(pthread_create(&thread, NULL, turn, (void *)&turns[THREAD]) == 0);
+  sigemptyset(&set);
+  sigaddset(&set, SIGUSR1);
+  CHECK(pthread_sigmask(SIG_SETMASK, &set, NULL) == 0);
   turns[MAIN] = 1;
   while (!continued) /* so long that a wait which began anew would be noticed */
     CHECK(nanosleep(&left, &left) < 0 && errno == EINTR);
