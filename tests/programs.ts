@@ -16,6 +16,7 @@ import { type Workload, workloads } from "./programs_table.ts";
 import { installMissing, missingOf } from "./programs_install.ts";
 import { makeInputs, type Prepared, sh } from "./programs_prepare.ts";
 import { servers, tryServer } from "./programs_servers.ts";
+import { languageWorkloads } from "./programs_languages.ts";
 import { stressWorkloads } from "./programs_stress.ts";
 import { threadedWorkloads } from "./programs_threads.ts";
 import { moreTreeWorkloads } from "./programs_trees_more.ts";
@@ -179,6 +180,7 @@ const rows: { program: Prepared; run: (work: string, random: () => number) => Pr
     ...[
       ...workloads,
       ...threadedWorkloads,
+      ...languageWorkloads,
       ...fileWorkloads,
       ...treeWorkloads,
       ...moreTreeWorkloads,

@@ -11,6 +11,7 @@ import { type Image, type Job, launch, restart } from "../mod.ts";
 import { makeInputs, type Prepared, sh } from "./programs_prepare.ts";
 import { Clients } from "./servers/clients.ts";
 import type { Connect, Ledger } from "./servers/ledger.ts";
+import { apache } from "./servers/apache.ts";
 import { go } from "./servers/go.ts";
 import { java } from "./servers/java.ts";
 import { memcached } from "./servers/memcached.ts";
@@ -64,6 +65,7 @@ export const servers: Server[] = [
   redisSaving,
   php,
   nodeCluster,
+  apache,
 ];
 
 /** A port that nobody uses, below those that the kernel gives to clients, which could take it between kill and restart. */

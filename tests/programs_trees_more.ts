@@ -308,6 +308,48 @@ echo "the server ended with $?"
     },
     compare: "rm -r data log",
   },
+  {
+    name: "MariaDB",
+    command: "sh ../input/bank.sh > out",
+    needs: { mariadbd: "mariadb-server", "mariadb-install-db": "mariadb-server" },
+    inPlace: true,
+    prepare:
+      "mariadb-install-db --no-defaults --datadir=$PWD/data --auth-root-authentication-method=normal > log",
+    inputs: {
+      "bank.sh": `cp -r ../input/data data
+[ $(id -u) != 0 ] || user=--user=root
+# Its asynchronous I/O is by io_uring.
+mariadbd --no-defaults $user --datadir=$PWD/data --socket=$PWD/socket --skip-networking --innodb-use-native-aio=0 2> log & server=$!
+ask() { mariadb --no-defaults -u root --socket=$PWD/socket -N test "$@"; }
+until ask -e "do 0" 2> log; do sleep 0.05; done
+ask < ../input/bank.sql
+for n in 1 2 3 4; do ask -e "call work($n)" & clients="$clients $!"; done
+for client in $clients; do wait $client || echo "a client ended with $?"; done
+ask -e "select count(*), sum(change_) from history; select sum(balance) from accounts; check table accounts, history;
+  select count(*) from accounts a join (select id, sum(change_) as sum from history group by id) h using (id) where balance <> h.sum"
+kill $server
+wait $server
+echo "the server ended with $?"
+`,
+      "bank.sql": `create table accounts (id int primary key, balance int) engine=innodb;
+create table history (n int auto_increment primary key, id int, change_ int) engine=innodb;
+insert into accounts select seq, 0 from seq_1_to_5000;
+delimiter //
+create procedure work(client int)
+begin
+  declare n int default 0;
+  while n < 1500 do
+    set n = n + 1;
+    start transaction;
+    update accounts set balance = balance + n * client where id = 1 + (n * 7919 + client * 104729) % 5000;
+    insert into history (id, change_) values (1 + (n * 7919 + client * 104729) % 5000, n * client);
+    commit;
+  end while;
+end //
+`,
+    },
+    compare: "rm -r data log",
+  },
   ...[
     ["python3 with an executor and shared memory", "executor.py"],
     ["python3 with a server and its clients", "served.py"],

@@ -1,41 +1,12 @@
 /**
- * nginx under wrk: in one process, and with workers. It knows nothing of its clients, but its log must have each request once, and each
- * file that it sends must be whole.
+ * nginx under wrk: in one process, and with workers.
  *
  * @module
  */
-import { delay } from "@std/async/delay";
-import { join } from "@std/path";
-import { request, workers } from "./http.ts";
-import { type Connect, expect, Wrong } from "./ledger.ts";
+import type { Server } from "../programs_servers.ts";
+import { connectForFiles, files, reload } from "./files.ts";
+import { workers } from "./http.ts";
 import { checkLog } from "./log.ts";
-import type { Running, Server } from "../programs_servers.ts";
-import { Wire } from "./wire.ts";
-
-const FILES = 12;
-
-/** From a few bytes to more than fit into a socket. */
-function file(i: number): string {
-  return `file ${i} `.repeat(4 ** (i % 9));
-}
-
-const connect: Connect = async (port, client) => {
-  const wire = await Wire.to(port);
-  return {
-    // What was sent may be logged or not: its number is not used again.
-    count: (_, to) => Promise.resolve(to),
-    add: async (n) => {
-      const which = (client + n) % FILES;
-      const path = `/${which}?client=${client}&n=${n}`;
-      const { status, body } = await request(wire, { method: "GET", path });
-      expect(status, 200, `the status of ${path}`);
-      if (body !== file(which)) expect(body.slice(0, 60), file(which).slice(0, 60), path);
-      expect(body.length, file(which).length, `the length of ${path}`);
-    },
-    verify: () => Promise.resolve(),
-    close: () => wire.close(),
-  };
-};
 
 const temporary = ["client_body", "proxy", "fastcgi", "uwsgi", "scgi"].map((name) =>
   `${name}_temp_path ${name};`
@@ -43,7 +14,7 @@ const temporary = ["client_body", "proxy", "fastcgi", "uwsgi", "scgi"].map((name
 
 const common = {
   needs: { nginx: "nginx-light", wrk: "wrk" },
-  connect,
+  connect: connectForFiles,
   load: "wrk -t 1 -c 20 -d 60 http://127.0.0.1:$PORT/load",
   check: checkLog,
 };
@@ -71,7 +42,7 @@ http {
   }
 }
 `,
-  ...Object.fromEntries(Array.from({ length: FILES }, (_, i) => [`${i}`, file(i)])),
+  ...files,
 };
 
 export const nginx: Server = {
@@ -83,29 +54,6 @@ export const nginx: Server = {
 
 const WORKERS = 2;
 
-async function childrenOf(pid: number): Promise<string[]> {
-  return (await Deno.readTextFile(`/proc/${pid}/task/${pid}/children`)).trim().split(" ");
-}
-
-/** The same workers are there; after a SIGHUP others are, with another configuration. */
-async function reload({ job, cwd, port }: Running, said: string): Promise<void> {
-  expect((await workers(port, WORKERS)).join(), said, "the workers");
-  const path = join(cwd, "nginx.conf");
-  const number = Number(/configuration (\d+)/.exec(said)![1]) + 1;
-  const text = await Deno.readTextFile(path);
-  await Deno.writeTextFile(path, text.replace(/configuration \d+/, `configuration ${number}`));
-  const old = new Set(await childrenOf(job.pid));
-  await job.kill("SIGHUP");
-  for (const end = Date.now() + 20_000;; await delay(5)) {
-    const children = await childrenOf(job.pid);
-    if (children.length === WORKERS && !children.some((child) => old.has(child))) break;
-    if (Date.now() > end) throw new Wrong(`${[...old]} are still among the workers ${children}`);
-  }
-  for (const answer of await workers(port, WORKERS)) {
-    expect(answer.replace(/^\d+/, ""), ` of configuration ${number}`, "what a new worker says");
-  }
-}
-
 export const nginxWithWorkers: Server = {
   name: "nginx with workers",
   command: start(`worker_processes ${WORKERS}; user nobody nogroup;`),
@@ -114,6 +62,6 @@ export const nginxWithWorkers: Server = {
   prepare: "chmod 711 ..",
   processes: 1 + WORKERS,
   before: async ({ port }) => (await workers(port, WORKERS)).join(),
-  after: reload,
+  after: (at, said) => reload(at, { said, conf: "nginx.conf", signal: "SIGHUP" }),
   ...common,
 };
