@@ -461,6 +461,7 @@ export const CHILD = new Struct("ckpt_child", {
 export const STOP = new Struct("ckpt_stop", {
   pid: "i32",
   status: "u32",
+  continued: "u32",
 });
 
 /** struct ckpt_inotify. */

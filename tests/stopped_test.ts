@@ -140,6 +140,21 @@ Deno.test("save --kill of stopped processes with threads does not wait for their
 });
 
 for (const as of everyone) {
+  Deno.test(`checkpoint() as ${as} leaves it to a parent to hear that a child goes on, also with other ids`, async () => {
+    await using dir = await TempDir.make();
+    const command = [built("tests/tree_continued")];
+    await using target = Target.launch(command, { dir: dir.join("ckpt"), as });
+    await target.waitFor("READY\n");
+    const image = await target.checkpoint();
+    await target.send("go\n");
+    await target.succeed();
+    for (const pid of ["namespace", "new"]) {
+      await using again = Target.restart(image, { as, options: [`--pid=${pid}`] });
+      await again.send("go\n");
+      await again.succeed();
+    }
+  });
+
   Deno.test(`checkpoint() as ${as} while one process stops and continues another loses none of it`, async () => {
     await using dir = await TempDir.make();
     await using target = Target.launch([built("tests/tree_stops")], { dir: dir.join("ckpt"), as });

@@ -56,6 +56,11 @@ roundtrips([
     program: "tree_stopped",
   },
   {
+    does:
+      "brings back that a child goes on after a stop and its parent has yet to hear of it, with no signal more",
+    program: "tree_continued",
+  },
+  {
     does: "brings back TCP connections between processes, with what waits in them",
     program: "tree_tcp",
     fcntl: true,

@@ -184,10 +184,11 @@ struct ckpt_child {
   uint32_t status; /* as wait() gives it */
 };
 
-/* The stop of a child, living, that the process has not heard of by wait(). */
+/* The stop of a child, living, that the process has not heard of by wait(), or that it goes on after one. */
 struct ckpt_stop {
   int32_t pid;
-  uint32_t status; /* as wait() gives it */
+  uint32_t status;    /* as wait() gives it; SIGSTOP's for one that goes on */
+  uint32_t continued; /* 1: it goes on */
 };
 
 #define CKPT_CPU_WORDS 16 /* 1,024 CPUs */

@@ -177,7 +177,7 @@ static const struct field ckpt_child_fields[] = {F(pid), F(pgid), F(sid), F(stat
 #undef F
 
 #define F(name) FIELD(ckpt_stop, name)
-static const struct field ckpt_stop_fields[] = {F(pid), F(status)};
+static const struct field ckpt_stop_fields[] = {F(pid), F(status), F(continued)};
 #undef F
 
 #define F(name) FIELD(ckpt_terminal, name)

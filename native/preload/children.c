@@ -26,22 +26,30 @@ static bool has_ended(int32_t pid, uint32_t *status) {
   return true;
 }
 
-static long add_stop(struct checkpoint *c, int32_t pid, uint32_t status) {
-  struct ckpt_stop *stop = list_add(&c->arena, &c->stops, sizeof *stop);
-  if (!stop)
+static uint32_t stopped_by(int signal) {
+  return (uint32_t)(signal & 0xff) << 8 | 0x7f;
+}
+
+static long add_stop(struct checkpoint *c, struct ckpt_stop stop) {
+  struct ckpt_stop *entry = list_add(&c->arena, &c->stops, sizeof *entry);
+  if (!entry)
     return -ENOMEM;
-  *stop = (struct ckpt_stop){.pid = pid, .status = status};
+  *entry = stop;
   return 0;
 }
 
-/* Has the program yet to hear that it is stopped? */
+/* Has the program yet to hear that it is stopped, or that it goes on? Of the two, wait() tells the last. */
 static long look_whether_stopped(struct checkpoint *c, int32_t pid) {
   siginfo_t info;
   memset(&info, 0, sizeof info);
-  if (sys(SYS_(waitid), P_PID, pid, &info, WSTOPPED | WNOHANG | WNOWAIT, NULL) < 0 || info.si_pid == 0 ||
-      info.si_code != CLD_STOPPED)
+  if (sys(SYS_(waitid), P_PID, pid, &info, WSTOPPED | WCONTINUED | WNOHANG | WNOWAIT, NULL) < 0 ||
+      info.si_pid == 0)
     return 0;
-  return add_stop(c, pid, (uint32_t)(info.si_status & 0xff) << 8 | 0x7f);
+  if (info.si_code == CLD_CONTINUED)
+    return add_stop(c, (struct ckpt_stop){.pid = pid, .status = stopped_by(SIGSTOP), .continued = 1});
+  if (info.si_code != CLD_STOPPED)
+    return 0;
+  return add_stop(c, (struct ckpt_stop){.pid = pid, .status = stopped_by(info.si_status)});
 }
 
 /* Those that the leader holds itself it has looked at before. */
@@ -50,7 +58,7 @@ static long add_held(struct checkpoint *c) {
   long result = 0;
   for (size_t i = 0; members && i < c->job->members.count && result == 0; i++)
     if (members[i].stop_status)
-      result = add_stop(c, members[i].pid, members[i].stop_status);
+      result = add_stop(c, (struct ckpt_stop){.pid = members[i].pid, .status = members[i].stop_status});
   return result;
 }
 

@@ -26,6 +26,7 @@ struct child {
   bool leads_group;    /* the same for the process group */
   bool takes_terminal; /* whoever was in its foreground is so again */
   pid_t born;          /* its id now; in its parent only, and 0 when somebody else has borne it there */
+  pid_t parent; /* its parent's id now; in itself only, and 0 when that does not know its id (child_id) */
   int report_fd;
   /* From here: made by restore_descriptors. */
   int base;                      /* descriptors from here on are ours, those below the program's */

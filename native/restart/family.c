@@ -39,8 +39,9 @@ static bool has_no_leader(const struct job *job, pid_t id, pid_t around) {
 
 /* The new process goes on from here. */
 static int bear(struct child *child, uint64_t flags) {
-  pid_t pid = process_of(child)->pid;
-  pid_t born = clone_as(child->options->pids == PID_NEW ? 0 : pid, flags);
+  bool anew = child->options->pids == PID_NEW;
+  pid_t pid = process_of(child)->pid, self = getpid();
+  pid_t born = clone_as(anew ? 0 : pid, flags);
   if (born < 0)
     return say_problem("cannot make process %d: %s", pid, strerror(errno));
   if (born > 0) {
@@ -48,6 +49,7 @@ static int bear(struct child *child, uint64_t flags) {
     return 0;
   }
   say_through(child->report_fd);
+  child->parent = !(flags & CLONE_PARENT) ? self : anew ? 0 : process_of(child)->ppid;
   family_grow(child->job, child);
   say_send_problems();
   _exit(1);
@@ -306,6 +308,8 @@ int family_grow(const struct job *job, struct child *child) {
       make_own_group(child) < 0)
     return -1;
   close_other_reports(child);
+  continued_stand_still(child);
+  continued_let_go_on(child);
   if (job->count > 1)
     wait_for_all(child);
   if (join_group(child) < 0 || bear_ended(child, false) < 0)

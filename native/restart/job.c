@@ -24,6 +24,10 @@ struct child *job_parent(const struct child *child) {
   return has_none ? NULL : job_find(child->job, child->image->process.ppid);
 }
 
+pid_t child_id(const struct child *child) {
+  return child->options->pids == PID_NEW ? child->born : child->image->process.pid;
+}
+
 const struct ckpt_child *child_that_ended(const struct image *image, pid_t pid) {
   for (uint32_t i = 0; i < image->children_count; i++)
     if (image->children[i].pid == pid)

@@ -36,6 +36,8 @@ struct child *job_find(const struct job *job, pid_t pid);
 bool job_has_id(const struct job *job, pid_t id);
 /* Null for the root and for orphans, whose parent had ended. */
 struct child *job_parent(const struct child *child);
+/* Its id now, as its parent knows it; 0 when it does not. */
+pid_t child_id(const struct child *child);
 /* Of an image, the child with this id that has ended and that the process has not waited for. */
 const struct ckpt_child *child_that_ended(const struct image *image, pid_t pid);
 /* Who gives birth to it: its parent; for an orphan the leader of its session or, where that has ended and was
@@ -48,5 +50,10 @@ int family_grow(const struct job *job, struct child *child);
 /* As fork, with an id that no process of the job will have: somebody who lives only for a moment may not be
  * in their way. */
 pid_t clone_apart(const struct child *parent);
+/* continued.c. Of a child that goes on after a stop, of which its parent has yet to hear: stands still until
+ * that lets it go on. */
+void continued_stand_still(const struct child *child);
+/* The parent's part. */
+void continued_let_go_on(const struct child *parent);
 
 #endif

@@ -111,7 +111,7 @@ void plan_add_locks(const struct child *child, struct room *room, struct plan *p
 
 static bool waits_for(const struct image *image, pid_t pid) {
   for (uint32_t i = 0; i < image->stops_count; i++)
-    if (image->stops[i].pid == pid)
+    if (image->stops[i].pid == pid && !image->stops[i].continued)
       return true;
   return false;
 }
@@ -130,7 +130,7 @@ static void add_stopped(const struct child *child, struct room *room, struct pla
   for (uint32_t i = 1; i < job->count; i++) {
     const struct child *other = &job->children[i];
     const struct ckpt_process *p = &other->image->process;
-    pid_t pid = child->options->pids == PID_NEW ? other->born : p->pid;
+    pid_t pid = child_id(other);
     if (!p->stop_signal || job_parent(other) != child)
       continue;
     plan->supervises = 1;

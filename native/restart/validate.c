@@ -234,7 +234,7 @@ static int check_files(struct image *image) {
 static int check_stops(struct image *image) {
   for (uint32_t i = 0; i < image->stops_count; i++)
     if (image->stops[i].pid <= 0 || (image->stops[i].status & 0xff) != 0x7f ||
-        !stops(image->stops[i].status >> 8))
+        !stops(image->stops[i].status >> 8) || image->stops[i].continued > 1)
       return damaged(image, "stop", i);
   return 0;
 }
