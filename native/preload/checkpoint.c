@@ -11,7 +11,6 @@
 #include "freeze.h"
 #include "job.h"
 
-int ckpt_context_save(struct context *context) __attribute__((returns_twice));
 void ckpt_run_on(void *stack_end, void (*function)(void *), void *argument);
 void ckpt_on_signal(int signal, siginfo_t *info, ucontext_t *frame);
 void ckpt_queue_again(const siginfo_t *info);

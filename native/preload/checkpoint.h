@@ -57,7 +57,7 @@ struct checkpoint {
   struct ckpt_image image;
   struct ckpt_process process;
   struct list threads;      /* struct thread_note (thread.h), the main thread first */
-  struct list parked;       /* struct parked * (freeze.c) */
+  struct list parked;       /* struct parked * (park.h) */
   struct list helpers;      /* int32_t: libc's threads for timers (timers.c) */
   struct list children;     /* struct ckpt_child */
   struct list stops;        /* struct ckpt_stop */

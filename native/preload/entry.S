@@ -187,7 +187,7 @@ ckpt_late:                              /* 1: a signal came while another thread
         .hidden ckpt_parked_end
         .globl  ckpt_chained
         .hidden ckpt_chained
-ckpt_parked_start:                      /* where struct parked are (freeze.c) */
+ckpt_parked_start:                      /* where struct parked are (seats.c) */
         .quad   0
 ckpt_parked_end:
         .quad   0

@@ -5,10 +5,8 @@
  * each thread that /proc/self/task shows, until all stand still and no new one has appeared. */
 #include <errno.h>
 #include <fcntl.h>
-#include <linux/futex.h>
 #include <signal.h>
 #include <string.h>
-#include <sys/mman.h>
 #include <sys/uio.h>
 #include <time.h>
 
@@ -17,94 +15,11 @@
 #include "core/sys.h"
 #include "core/text.h"
 #include "freeze.h"
+#include "park.h"
 
-enum {
-  SEAT = 16 << 10,    /* bytes of stack for a parked thread */
-  LOOK_AGAIN_MS = 20, /* has a thread ended instead of parking? */
-};
+enum { LOOK_AGAIN_MS = 20 /* has a thread ended instead of parking? */ };
 
-enum claim { CLAIM_NONE, CLAIM_THREAD, CLAIM_LEADER };
-
-/* One for each thread, and the stack that it stands still on. They stay for the next checkpoint: a thread may
- * take its signal when nobody waits for it any more. entry.S knows the first two fields. */
-struct parked {
-  char *stack_end;
-  uint32_t used;    /* from the request until the thread has left the stack */
-  uint32_t claim;   /* who was first: the thread that arrives, or the leader that gives up */
-  uint32_t arrived; /* 1: it stands still */
-  int32_t tid;
-  bool ended; /* a zombie: nobody can have its id as yet */
-  long error;
-  struct checkpoint *c;
-  struct known_call call;
-  bool waits_for_signal; /* the one that we would ask it with */
-  struct thread_note note;
-};
-
-extern uint64_t ckpt_parked_start __attribute__((visibility("hidden")));
-extern uint64_t ckpt_parked_end __attribute__((visibility("hidden")));
-
-int ckpt_context_save(struct context *context) __attribute__((returns_twice));
-void ckpt_park(struct parked *p, ucontext_t *frame);
-
-static void futex_wait(uint32_t *word, uint32_t value, const struct timespec *limit) {
-  sys(SYS_(futex), word, FUTEX_WAIT_PRIVATE, value, limit, NULL, 0);
-}
-
-static void futex_wake(uint32_t *word) {
-  sys(SYS_(futex), word, FUTEX_WAKE_PRIVATE, INT32_MAX, NULL, NULL, 0);
-}
-
-/* ---- In the thread that parks -----------------------------------------------------------------------------
- */
-
-/* All threads that could compete are in here, with every signal blocked: nobody is interrupted holding it. */
-static void take_turn(struct checkpoint *c) {
-  while (__atomic_exchange_n(&c->lock, 1, __ATOMIC_ACQUIRE))
-    sys(SYS_(sched_yield));
-}
-
-static void end_turn(struct checkpoint *c) {
-  __atomic_store_n(&c->lock, 0, __ATOMIC_RELEASE);
-}
-
-static void describe(struct parked *p, const ucontext_t *frame, const struct context *context) {
-  p->error = thread_describe(&p->note, frame, context);
-  if (p->error < 0 || !pending_signals())
-    return;
-  take_turn(p->c);
-  p->error = describe_pending(p->c, p->tid, p->tid == p->c->process.pid);
-  end_turn(p->c);
-}
-
-static void wait_for_thaw(uint32_t epoch) {
-  while (__atomic_load_n(&ckpt_state.epoch, __ATOMIC_ACQUIRE) == epoch)
-    futex_wait(&ckpt_state.epoch, epoch, NULL);
-}
-
-void ckpt_park(struct parked *p, ucontext_t *frame) {
-  struct leaving leaving;
-  struct context context;
-  uint32_t epoch = __atomic_load_n(&ckpt_state.epoch, __ATOMIC_ACQUIRE);
-  if (__atomic_exchange_n(&p->claim, CLAIM_THREAD, __ATOMIC_ACQ_REL) == CLAIM_LEADER) {
-    thread_pass_by(frame, &p->call);
-    return;
-  }
-  thread_enter(&leaving, frame, &p->call);
-  if (ckpt_context_save(&context) == 0) {
-    describe(p, frame, &context);
-    __atomic_store_n(&p->arrived, 1, __ATOMIC_RELEASE);
-    futex_wake(&p->arrived);
-  } else {
-    __atomic_fetch_add(&ckpt_state.returned, 1, __ATOMIC_ACQ_REL);
-    futex_wake(&ckpt_state.returned);
-  }
-  wait_for_thaw(epoch);
-  thread_leave(&leaving);
-}
-
-/* ---- In the leader ----------------------------------------------------------------------------------------
- */
+/* ---- Asking ------------------------------------------------------------------------------------------- */
 
 static struct parked *find(const struct checkpoint *c, int32_t tid) {
   struct parked **all = c->parked.entries;
@@ -136,23 +51,6 @@ static void read_call(struct parked *p) {
     known_call_parse(&p->call, line);
   if (p->call.known && p->call.number == __NR_rt_sigtimedwait)
     p->waits_for_signal = read_set(p->call.first) >> (CKPT_CONTROL_SIGNAL - 1) & 1;
-}
-
-/* A seat that nobody is using. */
-static struct parked *take_seat(struct checkpoint *c, int32_t tid) {
-  for (uint32_t i = 0; i < ckpt_state.seat_count; i++) {
-    struct parked *p = &ckpt_state.seats[i];
-    if (__atomic_load_n(&p->used, __ATOMIC_ACQUIRE))
-      continue;
-    char *stack_end = p->stack_end;
-    memset(p, 0, sizeof *p);
-    p->stack_end = stack_end;
-    p->used = 1;
-    p->c = c;
-    p->tid = tid;
-    return p;
-  }
-  return NULL;
 }
 
 /* -ESRCH: there is no such thread any more. */
@@ -242,6 +140,8 @@ static long ask_new(struct checkpoint *c, struct dir *dir) {
   return result < 0 ? result : asked;
 }
 
+/* ---- Waiting ------------------------------------------------------------------------------------------ */
+
 static void read_name(int32_t tid, char name[16]) {
   char line[32];
   long n = read_task(tid, "comm", line, sizeof line);
@@ -291,33 +191,34 @@ static long wait_for(struct checkpoint *c, struct parked **entry) {
   return result;
 }
 
-static uint64_t count_threads(void) {
-  char status[4096];
-  uint64_t threads = 1;
-  if (sys_read_file("/proc/self/status", status, sizeof status) > 0)
-    proc_field(status, "Threads", 10, &threads);
-  return threads;
+/* Threads that have not come by now need not come any more. */
+static void cancel(struct checkpoint *c) {
+  struct parked *const *all = c->parked.entries;
+  for (size_t i = 0; i < c->parked.count; i++) {
+    struct parked *p = all[i];
+    if (p && p->ended)
+      p->used = 0;
+    if (!p || p->ended || __atomic_exchange_n(&p->claim, CLAIM_LEADER, __ATOMIC_ACQ_REL) != CLAIM_THREAD)
+      continue;
+    while (!__atomic_load_n(&p->arrived, __ATOMIC_ACQUIRE))
+      futex_wait(&p->arrived, 0, NULL);
+  }
 }
 
-/* Room for all threads and some that may appear. */
-static long make_seats(struct checkpoint *c, uint64_t threads) {
-  uint64_t wanted = threads * 2 + 64;
-  if (ckpt_state.seat_count >= wanted)
-    return 0;
-  size_t records = (wanted * sizeof(struct parked) + CKPT_PAGE - 1) & ~(size_t)(CKPT_PAGE - 1);
-  long at = sys(SYS_(mmap), 0, records + wanted * SEAT, PROT_READ | PROT_WRITE,
-                MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
-  if (at < 0 && at > -4096)
-    return fail(c, at, "no memory for %u threads to stand still on: %s", threads, text_errno(at));
-  /* The smaller ones that were there before stay: somebody may stand there yet. */
-  ckpt_state.seats = (struct parked *)at;
-  ckpt_state.seat_count = (uint32_t)wanted;
-  for (uint64_t i = 0; i < wanted; i++)
-    ckpt_state.seats[i].stack_end = (char *)at + records + (i + 1) * SEAT;
-  ckpt_parked_start = (uint64_t)at;
-  ckpt_parked_end = ckpt_parked_start + wanted * sizeof(struct parked);
-  return 0;
+static long stop_all(struct checkpoint *c, struct dir *dir) {
+  size_t waited = 0;
+  long asked, result = 0;
+  while (result == 0 && (asked = ask_new(c, dir)) != 0) {
+    struct parked **all = c->parked.entries;
+    result = asked < 0 ? asked : 0;
+    for (; waited < c->parked.count && result == 0; waited++)
+      if (all[waited])
+        result = wait_for(c, &all[waited]);
+  }
+  return result;
 }
+
+/* ---- Gathering ---------------------------------------------------------------------------------------- */
 
 static long add_thread(struct checkpoint *c, const struct thread_note *note) {
   struct thread_note *entry = list_add(&c->arena, &c->threads, sizeof *entry);
@@ -367,31 +268,14 @@ static long gather(struct checkpoint *c) {
   return result;
 }
 
-/* Threads that have not come by now need not come any more. */
-static void cancel(struct checkpoint *c) {
-  struct parked *const *all = c->parked.entries;
-  for (size_t i = 0; i < c->parked.count; i++) {
-    struct parked *p = all[i];
-    if (p && p->ended)
-      p->used = 0;
-    if (!p || p->ended || __atomic_exchange_n(&p->claim, CLAIM_LEADER, __ATOMIC_ACQ_REL) != CLAIM_THREAD)
-      continue;
-    while (!__atomic_load_n(&p->arrived, __ATOMIC_ACQUIRE))
-      futex_wait(&p->arrived, 0, NULL);
-  }
-}
+/* ---- The steps ---------------------------------------------------------------------------------------- */
 
-static long stop_all(struct checkpoint *c, struct dir *dir) {
-  size_t waited = 0;
-  long asked, result = 0;
-  while (result == 0 && (asked = ask_new(c, dir)) != 0) {
-    struct parked **all = c->parked.entries;
-    result = asked < 0 ? asked : 0;
-    for (; waited < c->parked.count && result == 0; waited++)
-      if (all[waited])
-        result = wait_for(c, &all[waited]);
-  }
-  return result;
+static uint64_t count_threads(void) {
+  char status[4096];
+  uint64_t threads = 1;
+  if (sys_read_file("/proc/self/status", status, sizeof status) > 0)
+    proc_field(status, "Threads", 10, &threads);
+  return threads;
 }
 
 long freeze_threads(struct checkpoint *c) {
@@ -417,21 +301,4 @@ void thaw_threads(struct checkpoint *c) {
     return;
   cancel(c);
   open_gate();
-}
-
-void open_gate(void) {
-  __atomic_fetch_add(&ckpt_state.epoch, 1, __ATOMIC_RELEASE);
-  futex_wake(&ckpt_state.epoch);
-}
-
-void wait_for_returned(void) {
-  for (uint32_t now; (now = __atomic_load_n(&ckpt_state.returned, __ATOMIC_ACQUIRE)) < ckpt_state.parked;)
-    futex_wait(&ckpt_state.returned, now, NULL);
-}
-
-/* The kernel's own wakeup is not private. */
-void wait_for_main_thread(void) {
-  uint32_t *lives = &ckpt_state.resume.main_lives;
-  while (__atomic_load_n(lives, __ATOMIC_ACQUIRE))
-    sys(SYS_(futex), lives, FUTEX_WAIT, 1, NULL, NULL, 0);
 }

@@ -6,7 +6,7 @@
 
 /* After a checkpoint, whether it worked or not. */
 void thaw_threads(struct checkpoint *c);
-/* In a restarted process: until every other thread has come back, and then let them go. */
+/* park.c: in a restarted process: until every other thread has come back, and then let them go. */
 void wait_for_returned(void);
 /* Until one that had ended has ended again: it does so in the hole. */
 void wait_for_main_thread(void);

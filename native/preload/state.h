@@ -54,7 +54,7 @@ struct state {
   uint32_t restarts;
   struct inherited inherited[INHERITED_MOST];
   int inherited_count;
-  struct parked *seats; /* for other threads to stand still on (freeze.c), part of the image */
+  struct parked *seats; /* for other threads to stand still on (seats.c), part of the image */
   uint32_t seat_count;
   long result; /* of the last request made by ckpt_checkpoint() */
   struct part part;
@@ -73,6 +73,8 @@ long ckpt_take_signal(int signal);
 /* outside.c */
 void remember_inherited(void);
 void renew_inherited(void);
+/* entry.S */
+int ckpt_context_save(struct context *context) __attribute__((returns_twice));
 void ckpt_signal_entry(int signal);
 void ckpt_signal_return(void);
 
