@@ -17,7 +17,7 @@
 #include "core/proc.h"
 #include "core/sys.h"
 #include "core/text.h"
-#include "job.h"
+#include "members.h"
 
 static long read_of(int32_t pid, const char *file, char *buffer, size_t size) {
   char path[64];

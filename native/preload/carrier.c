@@ -8,7 +8,7 @@
 #include "core/proc.h"
 #include "core/sys.h"
 #include "core/text.h"
-#include "job.h"
+#include "members.h"
 
 static siginfo_t info_of(const struct checkpoint *c, int signal) {
   siginfo_t info;

@@ -10,6 +10,7 @@
 #include "core/sys.h"
 #include "core/text.h"
 #include "job.h"
+#include "open_files.h"
 
 /* A descriptor of our own on the same file: looking for holes moves the offset, and the program's may not be
  * open for reading. */

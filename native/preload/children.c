@@ -10,7 +10,7 @@
 #include "core/proc.h"
 #include "core/sys.h"
 #include "core/text.h"
-#include "job.h"
+#include "members.h"
 
 enum { ROOM = 256 << 10 /* for the ids of a thread's children */ };
 

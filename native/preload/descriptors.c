@@ -15,6 +15,7 @@
 #include "core/text.h"
 #include "describe.h"
 #include "job.h"
+#include "open_files.h"
 #include "thread.h"
 
 long refuse(struct looking *l, const char *what) {

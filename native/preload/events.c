@@ -8,7 +8,7 @@
 #include "core/sys.h"
 #include "core/text.h"
 #include "describe.h"
-#include "job.h"
+#include "open_files.h"
 
 static int64_t now_in_ns(int clock) {
   struct timespec now;

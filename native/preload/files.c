@@ -10,7 +10,7 @@
 #include "core/sys.h"
 #include "core/text.h"
 #include "describe.h"
-#include "job.h"
+#include "open_files.h"
 
 bool is_of_the_kernel(const struct statfs *fs) {
   return fs->f_type == 0x9fa0 /* proc */ || fs->f_type == 0x62656572 /* sysfs */ ||

@@ -8,11 +8,7 @@
 #include "core/proc.h"
 #include "core/sys.h"
 #include "core/text.h"
-#include "job.h"
-
-static struct member *member_at(const struct checkpoint *c, size_t i) {
-  return (struct member *)c->job->members.entries + i;
-}
+#include "members.h"
 
 bool is_stopped(int32_t pid) {
   return held_state_of(pid) == 'T';

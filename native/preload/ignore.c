@@ -10,7 +10,7 @@
 #include "core/sys.h"
 #include "core/text.h"
 #include "describe.h"
-#include "job.h"
+#include "members.h"
 
 /* A process with its start: later another one may have the same id. */
 struct left_out {

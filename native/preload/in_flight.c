@@ -6,6 +6,7 @@
 
 #include "core/sys.h"
 #include "job.h"
+#include "open_files.h"
 #include "sockets.h"
 
 bool is_in_flight(const struct checkpoint *c, int fd) {

@@ -8,7 +8,6 @@
 #ifndef CKPT_INHERIT_H
 #define CKPT_INHERIT_H
 
-#include "job.h"
 #include "pages.h"
 
 enum offer_kind {

@@ -15,7 +15,7 @@
 #include "core/sys.h"
 #include "core/text.h"
 #include "describe.h"
-#include "job.h"
+#include "open_files.h"
 
 enum {
   LINE_MOST = 4096,

@@ -8,6 +8,8 @@
 #include "core/sys.h"
 #include "core/text.h"
 #include "job.h"
+#include "messages.h"
+#include "open_files.h"
 #include "tcp_ends.h"
 
 static long report(struct checkpoint *c, enum ckpt_report_kind kind, const struct offering *offering,

@@ -4,7 +4,7 @@
 #include <sys/socket.h>
 
 #include "core/sys.h"
-#include "job.h"
+#include "messages.h"
 
 union control {
   struct cmsghdr head;

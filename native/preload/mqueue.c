@@ -15,6 +15,7 @@
 #include "core/text.h"
 #include "describe.h"
 #include "job.h"
+#include "open_files.h"
 
 /* A queue while its messages are taken. */
 struct taking {

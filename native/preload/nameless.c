@@ -15,6 +15,7 @@
 #include "core/sys.h"
 #include "core/text.h"
 #include "job.h"
+#include "open_files.h"
 #include "regions.h"
 
 #define DELETED " (deleted)"

@@ -4,6 +4,8 @@
 
 #include "core/sys.h"
 #include "inherit.h"
+#include "members.h"
+#include "messages.h"
 
 static long add_offer(struct checkpoint *c, struct list *offers, uint64_t start, uint64_t end,
                       enum offer_kind kind) {

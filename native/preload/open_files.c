@@ -12,7 +12,8 @@
 #include "core/sys.h"
 #include "core/text.h"
 #include "describe.h"
-#include "job.h"
+#include "members.h"
+#include "open_files.h"
 #include "tcp_ends.h"
 
 static int option_of(int fd, int name) {

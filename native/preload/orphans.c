@@ -12,7 +12,7 @@
 #include "core/proc.h"
 #include "core/sys.h"
 #include "core/text.h"
-#include "job.h"
+#include "members.h"
 
 /* As a process of this namespace sees it; 0: there is none, or it is outside. */
 static int32_t parent_of(int32_t pid) {

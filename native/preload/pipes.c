@@ -8,6 +8,7 @@
 #include "core/text.h"
 #include "describe.h"
 #include "job.h"
+#include "open_files.h"
 #include "sockets.h"
 
 static int count_waiting(int fd) {

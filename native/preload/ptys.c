@@ -14,6 +14,7 @@
 #include "core/text.h"
 #include "describe.h"
 #include "job.h"
+#include "open_files.h"
 
 struct window {
   uint16_t rows, columns, width, height;

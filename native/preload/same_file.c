@@ -8,6 +8,7 @@
 #include "core/text.h"
 #include "describe.h"
 #include "job.h"
+#include "open_files.h"
 
 enum { SIGNAL_MOST = 64 };
 

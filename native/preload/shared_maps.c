@@ -8,6 +8,7 @@
 #include "core/sys.h"
 #include "core/text.h"
 #include "job.h"
+#include "open_files.h"
 
 static long add_map(struct checkpoint *c, const struct proc_map *map) {
   uint64_t until;

@@ -9,7 +9,7 @@
 #include "core/sys.h"
 #include "core/text.h"
 #include "format/socket_options.h"
-#include "job.h"
+#include "open_files.h"
 #include "tcp.h"
 #include "tcp_ends.h"
 

@@ -12,6 +12,7 @@
 #include "core/sys.h"
 #include "core/text.h"
 #include "job.h"
+#include "open_files.h"
 #include "sockets.h"
 #include "unix_diag.h"
 
