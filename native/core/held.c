@@ -64,27 +64,6 @@ static uint64_t now_ms(void) {
 
 /* ---- What /proc says ---------------------------------------------------------------------------------- */
 
-static long read_of(int32_t tid, const char *file, char *buffer, size_t size) {
-  char path[64];
-  struct text text = text_in(path, sizeof path);
-  text_format(&text, "/proc/%d/%s", (int64_t)tid, file);
-  return sys_read_file(path, buffer, size);
-}
-
-char held_state_of(int32_t tid) {
-  char stat[512];
-  long n = read_of(tid, "stat", stat, sizeof stat);
-  for (long i = n - 1; i > 0; i--)
-    if (stat[i] == ')')
-      return i + 2 < n ? stat[i + 2] : 0;
-  return 0;
-}
-
-static bool lives(int32_t tid) {
-  char state = held_state_of(tid);
-  return state && state != 'Z' && state != 'X';
-}
-
 /* The stop is complete only once each of them stands still. */
 long held_list(int32_t pid, struct held *all, size_t most) {
   struct dir dir;
@@ -97,9 +76,9 @@ long held_list(int32_t pid, struct held *all, size_t most) {
   if (dir_open(&dir, AT_FDCWD, path) < 0)
     return 0;
   for (const char *name; count <= most && (name = dir_next(&dir));) {
-    if (!text_is_decimal(name, &tid) || !lives((int32_t)tid))
+    if (!text_is_decimal(name, &tid) || !proc_lives((int32_t)tid))
       continue;
-    all_stopped &= held_state_of((int32_t)tid) == 'T';
+    all_stopped &= proc_state((int32_t)tid) == 'T';
     if (count < most)
       all[count] = (struct held){.tid = (int32_t)tid, .state = LET_GO};
     count++;
@@ -111,7 +90,7 @@ long held_list(int32_t pid, struct held *all, size_t most) {
 static bool has_signal(const struct held *held, const char *set) {
   char status[4096];
   uint64_t signals = 0;
-  return read_of(held->tid, "status", status, sizeof status) > 0 && proc_field(status, set, 16, &signals) &&
+  return proc_read(held->tid, "status", status, sizeof status) > 0 && proc_field(status, set, 16, &signals) &&
          (signals & OUR_SIGNALS);
 }
 
@@ -139,7 +118,7 @@ static enum trap trap_of(struct held *held, int *signal) {
 static enum trap wait_for_trap(struct held *held, int *signal) {
   uint64_t end = now_ms() + PATIENCE_MS;
   enum trap trap;
-  while ((trap = trap_of(held, signal)) == TRAP_NONE && now_ms() < end && lives(held->tid))
+  while ((trap = trap_of(held, signal)) == TRAP_NONE && now_ms() < end && proc_lives(held->tid))
     nap();
   return trap;
 }
@@ -158,7 +137,7 @@ void held_let_go(struct held *all, size_t count, int32_t parent_of) {
 
 void held_reap(const struct held *all, size_t count, int32_t main_thread) {
   for (size_t i = 0; i < count; i++)
-    if (all[i].tid != main_thread && !lives(all[i].tid))
+    if (all[i].tid != main_thread && !proc_lives(all[i].tid))
       sys(SYS_(wait4), all[i].tid, NULL, WNOHANG | __WALL, NULL);
 }
 
@@ -179,7 +158,7 @@ long held_seize(struct held *all, size_t count, int *signal) {
 bool held_load(struct held *all, size_t count) {
   int signal;
   uint64_t end = now_ms() + PATIENCE_MS;
-  while (now_ms() < end && lives(all->tid)) {
+  while (now_ms() < end && proc_lives(all->tid)) {
     if (has_signal(all, "SigCgt"))
       return true;
     if (count != 1)
@@ -286,7 +265,7 @@ static bool has_left(struct held *held) {
   int signal;
   enum trap trap = trap_of(held, &signal);
   if (trap == TRAP_NONE)
-    return !lives(held->tid);
+    return !proc_lives(held->tid);
   if (trap == TRAP_CALL && !is_in_handler(held)) {
     put_into_kernel(held);
     return true;

@@ -27,8 +27,6 @@ struct held {
   uint64_t mask;
 };
 
-/* As in /proc/PID/stat; 0: it is gone. */
-char held_state_of(int32_t tid);
 /* The living threads of a process: how many, 0 when they do not all stand in a stop, -E2BIG when there are
  * more than `most`. */
 long held_list(int32_t pid, struct held *all, size_t most);

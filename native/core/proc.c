@@ -156,6 +156,36 @@ uint64_t proc_stat_field(const char *stat, unsigned number) {
   return text_take_decimal(&at);
 }
 
+long proc_read(int32_t pid, const char *file, char *buffer, size_t size) {
+  char path[64];
+  struct text text = text_in(path, sizeof path);
+  text_format(&text, "/proc/%d/%s", (int64_t)pid, file);
+  return sys_read_file(path, buffer, size);
+}
+
+void proc_name(int32_t pid, char name[32]) {
+  long n = proc_read(pid, "comm", name, 32);
+  if (n <= 0)
+    text_copy(name, 32, "?");
+  size_t length = strlen(name);
+  if (length && name[length - 1] == '\n')
+    name[length - 1] = 0;
+}
+
+char proc_state(int32_t tid) {
+  char stat[512];
+  long n = proc_read(tid, "stat", stat, sizeof stat);
+  for (long i = n - 1; i > 0; i--)
+    if (stat[i] == ')')
+      return i + 2 < n ? stat[i + 2] : 0;
+  return 0;
+}
+
+bool proc_lives(int32_t tid) {
+  char state = proc_state(tid);
+  return state && state != 'Z' && state != 'X';
+}
+
 /* "boottime  -12  500000000": seconds of either sign, and nanoseconds. */
 static int64_t time_offset(const char *text, const char *clock) {
   while (*text && !text_starts(text, clock))

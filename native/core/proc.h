@@ -51,6 +51,15 @@ size_t proc_fields(const char *text, const char *name, uint64_t *values, size_t 
 /* Field `number` (1-based, 3 or more) of the text of a stat file: the command in it may hold anything. */
 uint64_t proc_stat_field(const char *stat, unsigned number);
 
+/* /proc/PID/FILE, whole, as sys_read_file. */
+long proc_read(int32_t pid, const char *file, char *buffer, size_t size);
+/* What the kernel calls a process, "?" when it is gone. */
+void proc_name(int32_t pid, char name[32]);
+/* The letter in its stat; 0: it is gone. */
+char proc_state(int32_t tid);
+/* Rather than gone or as good as that. */
+bool proc_lives(int32_t tid);
+
 #define PROC_TICK_NS 10000000 /* the unit of start times: 1/100 s on x86-64 */
 
 /* How far the clocks of this process's time namespace are ahead of those of the initial one. In a process

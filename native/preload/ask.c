@@ -19,27 +19,6 @@
 #include "core/text.h"
 #include "members.h"
 
-static long read_of(int32_t pid, const char *file, char *buffer, size_t size) {
-  char path[64];
-  struct text text = text_in(path, sizeof path);
-  text_format(&text, "/proc/%d/%s", (int64_t)pid, file);
-  return sys_read_file(path, buffer, size);
-}
-
-void job_name(int32_t pid, char name[32]) {
-  long n = read_of(pid, "comm", name, 32);
-  if (n <= 0)
-    text_copy(name, 32, "?");
-  size_t length = strlen(name);
-  if (length && name[length - 1] == '\n')
-    name[length - 1] = 0;
-}
-
-static bool lives(int32_t tid) {
-  char state = held_state_of(tid);
-  return state && state != 'Z' && state != 'X';
-}
-
 /* A thread of it that has not ended, but for the main one; 0: there is none. */
 static int32_t other_thread(int32_t pid) {
   char path[64];
@@ -51,7 +30,7 @@ static int32_t other_thread(int32_t pid) {
   if (dir_open(&dir, AT_FDCWD, path) < 0)
     return 0;
   for (const char *name; !found && (name = dir_next(&dir));)
-    if (text_is_decimal(name, &tid) && (int32_t)tid != pid && lives((int32_t)tid))
+    if (text_is_decimal(name, &tid) && (int32_t)tid != pid && proc_lives((int32_t)tid))
       found = (int32_t)tid;
   dir_close(&dir);
   return found;
@@ -63,7 +42,7 @@ static int32_t other_thread(int32_t pid) {
 static int32_t living_thread(int32_t pid) {
   int32_t found = 0;
   for (int look = 0; look < 3 && !found; look++)
-    found = lives(pid) ? pid : other_thread(pid);
+    found = proc_lives(pid) ? pid : other_thread(pid);
   return found;
 }
 
@@ -98,7 +77,7 @@ static long add_member(struct checkpoint *c, int32_t pid, int32_t parent) {
 
 /* What may not be looked at is another's. */
 static bool has_id(int32_t pid, char *environment, size_t size) {
-  long n = read_of(pid, "environ", environment, size);
+  long n = proc_read(pid, "environ", environment, size);
   for (long at = 0; at < n; at += (long)strlen(environment + at) + 1)
     if (text_equal(environment + at, ckpt_state.job))
       return true;
@@ -153,7 +132,7 @@ long job_add_children(struct checkpoint *c, int32_t pid, enum adding adding) {
 static bool handles_control_signal(int32_t pid) {
   char status[4096];
   uint64_t caught = 0;
-  return read_of(pid, "status", status, sizeof status) > 0 && proc_field(status, "SigCgt", 16, &caught) &&
+  return proc_read(pid, "status", status, sizeof status) > 0 && proc_field(status, "SigCgt", 16, &caught) &&
          (caught >> (CKPT_CONTROL_SIGNAL - 1) & 1);
 }
 
@@ -196,7 +175,7 @@ static bool is_static(int32_t pid) {
 static bool has_gained_rights(int32_t pid) {
   char status[4096];
   uint64_t ids[2];
-  if (read_of(pid, "status", status, sizeof status) <= 0)
+  if (proc_read(pid, "status", status, sizeof status) <= 0)
     return false;
   return (proc_fields(status, "Uid", ids, 2) == 2 && ids[0] != ids[1]) ||
          (proc_fields(status, "Gid", ids, 2) == 2 && ids[0] != ids[1]);
@@ -205,7 +184,7 @@ static bool has_gained_rights(int32_t pid) {
 /* Rather than none as yet, or none any more. */
 static bool has_empty_environment(int32_t pid) {
   char stat[1024];
-  if (read_of(pid, "stat", stat, sizeof stat) <= 0)
+  if (proc_read(pid, "stat", stat, sizeof stat) <= 0)
     return false;
   uint64_t start = proc_stat_field(stat, 50), end = proc_stat_field(stat, 51);
   return start && start == end;
@@ -218,7 +197,7 @@ static const char *find_obstacle(struct checkpoint *c, int32_t pid) {
       "runs with the rights of another user or group (set-uid), and so without libckpt";
   if (has_gained_rights(pid))
     return gained;
-  long n = read_of(pid, "environ", c->scratch, SCRATCH);
+  long n = proc_read(pid, "environ", c->scratch, SCRATCH);
   if (n == -EACCES)
     return gained;
   if (n < 0 || (n == 0 && !has_empty_environment(pid)))
@@ -233,7 +212,7 @@ static const char *find_obstacle(struct checkpoint *c, int32_t pid) {
 
 static long refuse_member(struct checkpoint *c, const struct member *member, const char *why) {
   char name[32];
-  job_name(member->pid, name);
+  proc_name(member->pid, name);
   return fail(c, -EOPNOTSUPP, "process %d (\"%s\") %s", (int64_t)member->pid, name, why);
 }
 
@@ -279,7 +258,7 @@ static long queue(struct checkpoint *c, struct member *member) {
 
 static void note_call(struct member *member) {
   char line[256];
-  if (read_of(member->tid, "syscall", line, sizeof line) > 0)
+  if (proc_read(member->tid, "syscall", line, sizeof line) > 0)
     known_call_parse(&member->call, line);
 }
 
@@ -301,7 +280,7 @@ static long begin_stopped(struct checkpoint *c, struct member *member) {
 static bool waits_in_vfork(int32_t tid) {
   struct known_call call = {0};
   char line[256];
-  if (held_state_of(tid) != 'D' || read_of(tid, "syscall", line, sizeof line) <= 0)
+  if (proc_state(tid) != 'D' || proc_read(tid, "syscall", line, sizeof line) <= 0)
     return false;
   known_call_parse(&call, line);
   return call.known && (call.number == __NR_vfork || call.number == __NR_clone || call.number == __NR_clone3);
@@ -316,7 +295,7 @@ static long at_most_0(long result) {
 static long seize(struct checkpoint *c, struct member *member) {
   enum { REFUSALS = 5 };
   if (sys(SYS_(ptrace), PTRACE_SEIZE, member->tid, 0, 0) < 0)
-    return !lives(member->tid) || member->refusals++ < REFUSALS ? 0 : queue(c, member);
+    return !proc_lives(member->tid) || member->refusals++ < REFUSALS ? 0 : queue(c, member);
   if (sys(SYS_(ptrace), PTRACE_INTERRUPT, member->tid, 0, 0) == -ESRCH &&
       sys(SYS_(ptrace), PTRACE_INTERRUPT, member->pid, 0, 0) == 0)
     member->tid = member->pid;
@@ -415,7 +394,7 @@ static long hold(struct checkpoint *c, struct member *member, bool give_up) {
 static bool is_lost(const struct member *member) {
   char status[4096];
   uint64_t waiting = 0, blocked = 0;
-  if (!lives(member->tid) || read_of(member->tid, "status", status, sizeof status) <= 0)
+  if (!proc_lives(member->tid) || proc_read(member->tid, "status", status, sizeof status) <= 0)
     return true;
   return proc_field(status, "SigPnd", 16, &waiting) && proc_field(status, "SigBlk", 16, &blocked) &&
          !((waiting | blocked) >> (CKPT_CONTROL_SIGNAL - 1) & 1);

@@ -7,7 +7,6 @@
 
 #include "core/proc.h"
 #include "core/sys.h"
-#include "core/text.h"
 #include "members.h"
 
 static siginfo_t info_of(const struct checkpoint *c, int signal) {
@@ -27,11 +26,10 @@ long request_send(const struct checkpoint *c, const struct member *member, int s
 
 void carrier_send(const struct checkpoint *c, struct member *member) {
   static const int carriers[] = {SIGURG, SIGWINCH, SIGCHLD};
-  char path[64], status[4096];
+  char status[4096];
   uint64_t blocked = 0;
-  struct text text = text_in(path, sizeof path);
-  text_format(&text, "/proc/%d/status", (int64_t)member->tid);
-  if (sys_read_file(path, status, sizeof status) <= 0 || !proc_field(status, "SigBlk", 16, &blocked))
+  if (proc_read(member->tid, "status", status, sizeof status) <= 0 ||
+      !proc_field(status, "SigBlk", 16, &blocked))
     return;
   for (size_t i = 0; i < sizeof carriers / sizeof *carriers && !member->carrier; i++)
     if (!(blocked >> (carriers[i] - 1) & 1) && request_send(c, member, carriers[i]) == 0)

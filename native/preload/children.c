@@ -63,10 +63,8 @@ static long add_held(struct checkpoint *c) {
 }
 
 static long add_child(struct checkpoint *c, int32_t pid) {
-  char path[64], stat[1024];
-  struct text text = text_in(path, sizeof path);
-  text_format(&text, "/proc/%d/stat", (int64_t)pid);
-  long n = sys_read_file(path, stat, sizeof stat);
+  char stat[1024];
+  long n = proc_read(pid, "stat", stat, sizeof stat);
   if (n <= 0)
     return 0;
   uint32_t status;

@@ -21,10 +21,8 @@ bool is_of_the_kernel(const struct statfs *fs) {
 
 /* As the process note has it; 0: nobody is there. */
 static uint64_t starttime_of(int32_t pid) {
-  char path[32], stat[1024];
-  struct text text = text_in(path, sizeof path);
-  text_format(&text, "/proc/%d/stat", (int64_t)pid);
-  return sys_read_file(path, stat, sizeof stat) > 0 ? proc_starttime(stat) : 0;
+  char stat[1024];
+  return proc_read(pid, "stat", stat, sizeof stat) > 0 ? proc_starttime(stat) : 0;
 }
 
 /* Of a process that may be gone already: then its name says so. `rest` is what comes after the id. What is in

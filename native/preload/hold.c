@@ -7,11 +7,10 @@
 #include "core/held.h"
 #include "core/proc.h"
 #include "core/sys.h"
-#include "core/text.h"
 #include "members.h"
 
 bool is_stopped(int32_t pid) {
-  return held_state_of(pid) == 'T';
+  return proc_state(pid) == 'T';
 }
 
 static long list_threads(struct checkpoint *c, struct member *member) {
@@ -46,7 +45,7 @@ void hold_give_up(const struct checkpoint *c, struct member *member) {
 
 static long refuse(struct checkpoint *c, const struct member *member) {
   char name[32];
-  job_name(member->pid, name);
+  proc_name(member->pid, name);
   return fail(c, -EOPNOTSUPP,
               "process %d (\"%s\") is stopped (SIGSTOP or ^Z), and cannot be saved so where ptrace is not "
               "allowed: let it go on first (kill -CONT %d)",
@@ -78,11 +77,9 @@ long hold_all(struct checkpoint *c, struct member *member, bool is_new) {
 
 /* Sent by a member that did not stand still yet, or from outside, and not come to yet. */
 static bool has_stop_pending(int32_t pid) {
-  char path[64], status[4096];
-  struct text text = text_in(path, sizeof path);
+  char status[4096];
   uint64_t own = 0, shared = 0;
-  text_format(&text, "/proc/%d/status", (int64_t)pid);
-  return sys_read_file(path, status, sizeof status) > 0 && proc_field(status, "SigPnd", 16, &own) &&
+  return proc_read(pid, "status", status, sizeof status) > 0 && proc_field(status, "SigPnd", 16, &own) &&
          proc_field(status, "ShdPnd", 16, &shared) && (own | shared) >> (SIGSTOP - 1) & 1;
 }
 

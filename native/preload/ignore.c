@@ -19,10 +19,8 @@ struct left_out {
 };
 
 static uint64_t start_of(int32_t pid) {
-  char path[64], stat[1024];
-  struct text text = text_in(path, sizeof path);
-  text_format(&text, "/proc/%d/stat", (int64_t)pid);
-  return sys_read_file(path, stat, sizeof stat) > 0 ? proc_stat_field(stat, 22) : 0;
+  char stat[1024];
+  return proc_read(pid, "stat", stat, sizeof stat) > 0 ? proc_stat_field(stat, 22) : 0;
 }
 
 static bool has(const struct checkpoint *c, int32_t pid) {
@@ -74,7 +72,7 @@ long ignore_looks_at(struct checkpoint *c, int32_t pid, int32_t parent) {
     return 1;
   if (!list_of(c)[0] && !c->left_out.count)
     return 0;
-  job_name(pid, name);
+  proc_name(pid, name);
   return is_in_list(list_of(c), pid, name) || has(c, parent) ? leave_out(c, pid) : 0;
 }
 
@@ -90,7 +88,7 @@ static long refuse_shared(struct checkpoint *c, int32_t pid, int32_t member) {
   for (size_t i = 0; i < sizeof kinds / sizeof *kinds; i++) {
     if (sys(SYS_(kcmp), pid, member, kinds[i].type, 0, 0) != 0)
       continue;
-    job_name(pid, name);
+    proc_name(pid, name);
     return fail(c, -EOPNOTSUPP,
                 "process %d (\"%s\") cannot be left out: it has the %s of process %d in common with it",
                 (int64_t)pid, name, kinds[i].words, (int64_t)member);

@@ -67,7 +67,6 @@ long job_add_children(struct checkpoint *c, int32_t pid, enum adding adding);
 /* Brings a member on from NEW to ASKED; to be called again until it is. */
 long job_ask(struct checkpoint *c, struct member *member);
 void job_let_go(struct checkpoint *c, struct member *member);
-void job_name(int32_t pid, char name[32]);
 
 /* carrier.c: the request by the id of a thread; and to one that is traced, by a signal that becomes it. */
 long request_send(const struct checkpoint *c, const struct member *member, int signal);

@@ -11,15 +11,12 @@
 
 #include "core/proc.h"
 #include "core/sys.h"
-#include "core/text.h"
 #include "members.h"
 
 /* As a process of this namespace sees it; 0: there is none, or it is outside. */
 static int32_t parent_of(int32_t pid) {
-  char path[64], stat[1024];
-  struct text text = text_in(path, sizeof path);
-  text_format(&text, "/proc/%d/stat", (int64_t)pid);
-  return sys_read_file(path, stat, sizeof stat) > 0 ? (int32_t)proc_stat_field(stat, 4) : 0;
+  char stat[1024];
+  return proc_read(pid, "stat", stat, sizeof stat) > 0 ? (int32_t)proc_stat_field(stat, 4) : 0;
 }
 
 /* Those that came here with a restart do not count by the id: it is that of the program whose image it was.

@@ -5,6 +5,7 @@
 #include <sys/socket.h>
 #include <sys/un.h>
 
+#include "core/proc.h"
 #include "core/sys.h"
 #include "core/text.h"
 #include "members.h"
@@ -13,7 +14,7 @@
 
 long job_fail_for(struct checkpoint *c, const struct member *member, long error, const char *words) {
   char name[32];
-  job_name(member->pid, name);
+  proc_name(member->pid, name);
   return fail(c, error, "process %d (\"%s\"): %s", (int64_t)member->pid, name, words);
 }
 

@@ -4,6 +4,7 @@
 #include <errno.h>
 #include <stdlib.h>
 #include <sys/mman.h>
+#include <sys/wait.h>
 #include <unistd.h>
 
 #include "core/sys.h"
@@ -95,6 +96,25 @@ static void reads_and_writes_whole(void) {
   EXPECT(full >= 0 && sys_write_full(full, in, 5) == -ENOSPC && close(full) == 0);
 }
 
+static void looks_at_processes(void) {
+  char name[32], status[256];
+  pid_t child = fork();
+  if (child == 0)
+    _exit(0);
+  siginfo_t info;
+  EXPECT(child > 0 && waitid(P_PID, (id_t)child, &info, WEXITED | WNOWAIT) == 0);
+  EXPECT(proc_state(getpid()) == 'R' && proc_lives(getpid()));
+  EXPECT(proc_state(child) == 'Z' && !proc_lives(child));
+  EXPECT(waitpid(child, NULL, 0) == child);
+  EXPECT(proc_state(INT32_MAX) == 0 && !proc_lives(INT32_MAX));
+  EXPECT(proc_read(getpid(), "status", status, sizeof status) == sizeof status - 1);
+  EXPECT(proc_read(INT32_MAX, "status", status, sizeof status) == -ENOENT);
+  proc_name(getpid(), name);
+  EXPECT(strcmp(name, "proc_test") == 0);
+  proc_name(INT32_MAX, name);
+  EXPECT(strcmp(name, "?") == 0);
+}
+
 int main(void) {
   unit_run("proc parses a mapping", parses_a_mapping);
   unit_run("proc parses a mapping without a name", parses_a_mapping_without_a_name);
@@ -102,6 +122,7 @@ int main(void) {
   unit_run("proc finds fields", finds_fields);
   unit_run("proc reads stat", reads_stat);
   unit_run("proc reads lines", reads_lines);
+  unit_run("proc looks at processes", looks_at_processes);
   unit_run("sys reads small files", reads_small_files);
   unit_run("sys reads and writes whole", reads_and_writes_whole);
   return unit_status();
