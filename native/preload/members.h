@@ -57,13 +57,23 @@ static inline struct member *member_at(const struct checkpoint *c, size_t i) {
 /* join.c: all stand still then. */
 long job_bring_all(struct checkpoint *c);
 
-/* ask.c: finding the children of a process and asking them. */
+/* descendants.c */
+/* The main thread, or another when that has ended; 0: the process is gone. */
+int32_t living_thread(int32_t pid);
 enum adding {
   ADD_CHILDREN,
   ADD_ORPHANS,         /* all children but this process */
   ADD_ORPHANS_WITH_ID, /* those with the job's id in their environment */
 };
 long job_add_children(struct checkpoint *c, int32_t pid, enum adding adding);
+
+/* obstacles.c: words, or null. */
+/* Why it will never load libckpt. */
+const char *find_obstacle(struct checkpoint *c, int32_t pid);
+/* What it is in that the leader is not. */
+const char *find_other_world(int32_t pid);
+
+/* ask.c */
 /* Brings a member on from NEW to ASKED; to be called again until it is. */
 long job_ask(struct checkpoint *c, struct member *member);
 void job_let_go(struct checkpoint *c, struct member *member);

@@ -1,0 +1,114 @@
+/* Why a process cannot be a member. */
+#include <elf.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <string.h>
+#include <sys/stat.h>
+
+#include "core/proc.h"
+#include "core/sys.h"
+#include "core/text.h"
+#include "members.h"
+
+/* The dynamic loader itself may have been started with a program as its argument. */
+static bool is_loader(int32_t pid) {
+  char path[64], target[PROC_PATH_MAX];
+  struct text text = text_in(path, sizeof path);
+  text_format(&text, "/proc/%d/exe", (int64_t)pid);
+  long n = sys(SYS_(readlinkat), AT_FDCWD, path, target, sizeof target - 1);
+  target[n > 0 ? n : 0] = 0;
+  return text_starts(text_base(target), "ld-");
+}
+
+/* A program that names no dynamic loader preloads nothing. */
+static bool is_static(int32_t pid) {
+  enum { MOST = 64 };
+  struct {
+    Elf64_Ehdr elf;
+    Elf64_Phdr headers[MOST];
+  } file;
+  char path[64];
+  struct text text = text_in(path, sizeof path);
+  text_format(&text, "/proc/%d/exe", (int64_t)pid);
+  long fd = sys(SYS_(openat), AT_FDCWD, path, O_RDONLY | O_CLOEXEC);
+  if (fd < 0)
+    return false;
+  bool whole = sys_pread_full((int)fd, &file.elf, sizeof file.elf, 0) == sizeof file.elf &&
+               memcmp(file.elf.e_ident, ELFMAG, SELFMAG) == 0 && file.elf.e_ident[EI_CLASS] == ELFCLASS64 &&
+               file.elf.e_phentsize == sizeof *file.headers && file.elf.e_phnum <= MOST;
+  long size = whole ? (long)(file.elf.e_phnum * sizeof *file.headers) : -1;
+  whole = whole && sys_pread_full((int)fd, file.headers, (size_t)size, file.elf.e_phoff) == size;
+  sys(SYS_(close), fd);
+  for (uint32_t i = 0; whole && i < file.elf.e_phnum; i++)
+    if (file.headers[i].p_type == PT_INTERP)
+      return false;
+  return whole && !is_loader(pid);
+}
+
+/* The kernel lets such a program load only what its owner trusts. */
+static bool has_gained_rights(int32_t pid) {
+  char status[4096];
+  uint64_t ids[2];
+  if (proc_read(pid, "status", status, sizeof status) <= 0)
+    return false;
+  return (proc_fields(status, "Uid", ids, 2) == 2 && ids[0] != ids[1]) ||
+         (proc_fields(status, "Gid", ids, 2) == 2 && ids[0] != ids[1]);
+}
+
+/* Rather than none as yet, or none any more. */
+static bool has_empty_environment(int32_t pid) {
+  char stat[1024];
+  if (proc_read(pid, "stat", stat, sizeof stat) <= 0)
+    return false;
+  uint64_t start = proc_stat_field(stat, 50), end = proc_stat_field(stat, 51);
+  return start && start == end;
+}
+
+/* One that was started with libckpt may not have come to loading it; and one that ends or begins another
+ * program has no environment for a moment. */
+const char *find_obstacle(struct checkpoint *c, int32_t pid) {
+  static const char gained[] =
+      "runs with the rights of another user or group (set-uid), and so without libckpt";
+  if (has_gained_rights(pid))
+    return gained;
+  long n = proc_read(pid, "environ", c->scratch, SCRATCH);
+  if (n == -EACCES)
+    return gained;
+  if (n < 0 || (n == 0 && !has_empty_environment(pid)))
+    return NULL;
+  if (is_static(pid))
+    return "is statically linked, and so runs without libckpt";
+  for (long at = 0; at < n; at += (long)strlen(c->scratch + at) + 1)
+    if (text_starts(c->scratch + at, "LD_PRELOAD="))
+      return NULL;
+  return "does not run under libckpt: LD_PRELOAD was taken from it";
+}
+
+/* Is what this link of /proc leads to another than ours? What may not be looked at counts as the same. */
+static bool differs(int32_t pid, const char *link) {
+  char path[64];
+  struct text text = text_in(path, sizeof path);
+  struct stat own, other;
+  text_format(&text, "/proc/%d/%s", (int64_t)pid, link);
+  if (sys(SYS_(newfstatat), AT_FDCWD, path, &other, 0) < 0)
+    return false;
+  text = text_in(path, sizeof path);
+  text_format(&text, "/proc/thread-self/%s", link);
+  return sys(SYS_(newfstatat), AT_FDCWD, path, &own, 0) == 0 &&
+         (own.st_dev != other.st_dev || own.st_ino != other.st_ino);
+}
+
+/* A restart makes one world for all. */
+const char *find_other_world(int32_t pid) {
+  static const struct {
+    const char *link, *words;
+  } worlds[] = {
+      {"root", "has another root directory (chroot)"}, {"ns/mnt", "is in another mount namespace"},
+      {"ns/pid", "is in another pid namespace"},       {"ns/net", "is in another network namespace"},
+      {"ns/ipc", "is in another IPC namespace"},       {"ns/uts", "is in another UTS namespace"},
+      {"ns/user", "is in another user namespace"},     {"ns/time", "is in another time namespace"}};
+  for (size_t i = sizeof worlds / sizeof *worlds; i-- > 0;)
+    if (differs(pid, worlds[i].link))
+      return worlds[i].words;
+  return NULL;
+}
