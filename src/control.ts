@@ -81,6 +81,7 @@ export async function requestCheckpoint(
   const patience = options.timeout ?? ANSWER;
   using library = new Library();
   let pidfd = -1;
+  let asked: Asked | undefined;
   try {
     pidfd = library.openProcess(pid);
     // Only now is it certain which process the descriptor refers to.
@@ -90,7 +91,7 @@ export async function requestCheckpoint(
     if (await stateOf(pid) === "t") {
       throw refuse("a debugger has stopped it (let it go on there first)");
     }
-    const asked = { pidfd, pid, uid: status.uid, end: performance.now() + patience };
+    asked = { pidfd, pid, uid: status.uid, end: performance.now() + patience, held: false };
     for (let pause = 1;; pause = Math.min(2 * pause, PAUSE_MOST)) {
       const report = await converse(library, asked, options);
       if (report?.kind === "failed") {
@@ -111,7 +112,8 @@ export async function requestCheckpoint(
     }
   } catch (cause) {
     if (!(cause instanceof NativeError)) throw cause;
-    const why = await stateOf(pid) === "T"
+    // One that was held is still on its way back into its stop.
+    const why = asked?.held || await stateOf(pid) === "T"
       ? `${whyStopped(cause.errno, patience)} (let it go on first: kill -CONT ${pid})`
       : words(cause.errno, patience);
     throw refuse(why, { cause, errno: cause.errno });
@@ -131,6 +133,8 @@ interface Asked {
   uid: number;
   /** When patience ends, as performance.now() tells it. */
   end: number;
+  /** Whether it was stopped when it was asked last. */
+  held: boolean;
 }
 
 /** What a socket and a pidfd say of one who has ended, or called exec. */
@@ -144,8 +148,8 @@ async function converse(
 ): Promise<Report | undefined> {
   const ignore = await ignoreList(options.ignore, asked.pid);
   const { listener, cookie } = library.listen(asked.uid);
-  const stopped = await stateOf(asked.pid) === "T";
-  const hold = stopped ? new Hold(library, { ...asked, listener, cookie }) : undefined;
+  asked.held = await stateOf(asked.pid) === "T";
+  const hold = asked.held ? new Hold(library, { ...asked, listener, cookie }) : undefined;
   let connection = -1;
   try {
     const to = { ...asked, listener, cookie };
