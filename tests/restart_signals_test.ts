@@ -62,7 +62,8 @@ testUnless(orphanObstacle, "restart() stops and continues with the program", asy
   const program = again.programPid;
   assert(program !== undefined);
   Deno.kill(again.pid, "SIGTSTP");
-  await eventually("the program stops", () => stateOf(program) === "T");
+  const both = [program, again.pid];
+  await eventually("the program stops", () => both.every((pid) => stateOf(pid) === "T"));
   Deno.kill(again.pid, "SIGCONT");
   await eventually("the program continues", () => stateOf(program) === "S");
   await again.send("go\n");
