@@ -86,6 +86,8 @@ int main(int argc, char **argv) {
   await_turns();
   CHECK(kill(-pid, stop) == 0);
   CHECK(waitpid(pid, &status, WUNTRACED) == pid && WIFSTOPPED(status) && WSTOPSIG(status) == stop);
+  while (!changes) /* the kernel sends it a moment after wait() can tell */
+    usleep(1000);
   CHECK(kill(pid, SIGUSR1) == 0);
   changes = 0;
   snprintf(words, sizeof words, "PROCESS %d\n", pid);

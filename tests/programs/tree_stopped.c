@@ -112,10 +112,15 @@ int main(void) {
   for (int i = 0; i <= CHILDREN; i++)
     if (i != SLEEPER)
       await(&shared->turns[i]);
-  for (int i = 0; i < CHILDREN; i++)
+  for (int i = 0; i < CHILDREN; i++) {
+    changes = 0;
     CHECK(kill(pids[i], stops[i]) == 0);
-  for (int i = 0; i < GRANDCHILD; i++)
+    if (i == GRANDCHILD)
+      break;
     look(pids[i], WSTOPPED);
+    while (!changes) /* the kernel sends it a moment after wait() can tell */
+      usleep(1000);
+  }
   while (shared->parent_told != 1)
     usleep(1000);
   for (int i = 0; i < GRANDCHILD; i++)
