@@ -17,7 +17,8 @@ int main(int argc, char **argv) {
   struct rlimit files = {.rlim_cur = 333, .rlim_max = 444}, core = {.rlim_cur = 0, .rlim_max = 12345}, now;
   CHECK(setrlimit(RLIMIT_NOFILE, &files) == 0);
   CHECK(setrlimit(RLIMIT_CORE, &core) == 0);
-  CHECK(setpriority(PRIO_PROCESS, 0, 7) == 0);
+  int nicer = getpriority(PRIO_PROCESS, 0) < 7 ? 7 : 19; /* an ordinary user may not go back */
+  CHECK(setpriority(PRIO_PROCESS, 0, nicer) == 0);
   int persona = personality(0xffffffff);
   CHECK(personality((unsigned)persona | ADDR_COMPAT_LAYOUT) >= 0);
   CHECK(prctl(PR_SET_TIMERSLACK, 123456, 0, 0, 0) == 0);
@@ -35,7 +36,7 @@ int main(int argc, char **argv) {
   CHECK(umask(0) == 0137);
   CHECK(getrlimit(RLIMIT_NOFILE, &now) == 0 && now.rlim_cur == 333 && now.rlim_max == 444);
   CHECK(getrlimit(RLIMIT_CORE, &now) == 0 && now.rlim_cur == 0 && now.rlim_max == 12345);
-  CHECK(getpriority(PRIO_PROCESS, 0) == 7);
+  CHECK(getpriority(PRIO_PROCESS, 0) == nicer);
   CHECK(personality(0xffffffff) == (persona | ADDR_COMPAT_LAYOUT));
   CHECK(prctl(PR_GET_TIMERSLACK, 0, 0, 0, 0) == 123456);
   CHECK(prctl(PR_GET_NO_NEW_PRIVS, 0, 0, 0, 0) == 1);
