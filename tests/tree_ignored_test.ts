@@ -1,4 +1,4 @@
-import { assert, assertEquals, assertMatch, assertRejects } from "@std/assert";
+import { assertEquals, assertMatch, assertRejects } from "@std/assert";
 import { attach, CheckpointError } from "../mod.ts";
 import { descendants, stateOf } from "./process.ts";
 import { built, eventually, run, TempDir } from "./support.ts";
@@ -24,10 +24,12 @@ function launched(dir: TempDir, options: Partial<TargetOptions> = {}): Target {
   });
 }
 
-function childOf(target: Target, name: string): number {
-  const child = descendants(target.pid).find((pid) => nameOf(pid) === name);
-  assert(child, `no child ${name}`);
-  return child;
+/** Once it bears its name: a shell's child may not have come to its exec. */
+function childOf(target: Target, name: string): Promise<number> {
+  return eventually(
+    `a child ${name}`,
+    () => descendants(target.pid).find((pid) => nameOf(pid) === name),
+  );
 }
 
 /** The one that is left out goes on undisturbed; without it the image finds it gone. */
@@ -54,7 +56,7 @@ for (const as of everyone) {
     await using target = launched(dir, { as });
     await target.waitFor("READY\n");
     await using job = await attach(target.pid);
-    const image = await job.checkpoint({ ignore: [childOf(target, "left-alone")] });
+    const image = await job.checkpoint({ ignore: [await childOf(target, "left-alone")] });
     await comesBackAlone(target, image.path, as);
   });
 
@@ -147,8 +149,7 @@ for (const [what, name, make] of without) {
       cwd: dir.path,
     });
     await target.waitFor("READY\n");
-    await eventually("it runs", () => descendants(target.pid).some((pid) => nameOf(pid) === name));
-    const child = childOf(target, name);
+    const child = await childOf(target, name);
     const said = await run([
       built("ckpt"),
       "save",
@@ -178,7 +179,7 @@ for (const as of everyone) {
       as,
     });
     await first.waitFor("READY\n");
-    const left = childOf(first, "sleep"), leader = parentOf(left);
+    const left = await childOf(first, "sleep"), leader = parentOf(left);
     await using job = await attach(first.pid);
     const image = await job.checkpoint({ ignore: [left], kill: true });
     try {
