@@ -309,16 +309,29 @@ Deno.test("ckpt doctor looks at everything that a restart needs", async () => {
 
 Deno.test("ckpt restart goes on where the newest image was made", async () => {
   await using dir = await TempDir.make();
-  await using counter = await count(dir, { name: "sim", to: 60, ms: 10 });
+  const until = dir.join("end");
+  await using counter = await count(dir, { name: "sim", until });
   await reaches(counter, 5);
   await counter.job.checkpoint();
   const image = await counter.job.checkpoint({ kill: true });
   await counter.output.done;
-  const result = await ckpt(["restart"], dir);
-  assertEquals([result.code, result.stderr], [0, ""]);
-  const before = counter.output.text.split("\n").filter(Boolean).map(Number);
-  const after = result.stdout.split("\n").filter((line) => /^\d+$/.test(line)).map(Number);
-  assertConsecutive([...before, ...after]);
-  assertEquals([after.at(-1), result.stdout.endsWith("done\n")], [60, true]);
-  assertEquals((await ckpt(["restart", image.path, "--quiet"], dir)).stdout, result.stdout);
+  const child = new Deno.Command(built("ckpt"), {
+    args: ["restart"],
+    cwd: dir.path,
+    stdout: "piped",
+    stderr: "piped",
+  }).spawn();
+  const [output, errors] = [new Output(child.stdout), new Output(child.stderr)];
+  const numbers = ({ text }: Output) =>
+    text.split("\n").filter((line) => /^\d+$/.test(line)).map(Number);
+  await eventually("it counts on", () => numbers(output).length > 5);
+  await Deno.writeTextFile(until, "");
+  assertEquals((await child.status).code, 0);
+  await Promise.all([output.done, errors.done]);
+  assertEquals(errors.text, "");
+  assertConsecutive([...numbers(counter.output), ...numbers(output)]);
+  assert(output.text.endsWith("\ndone\n"));
+  const again = await ckpt(["restart", image.path, "--quiet"], dir);
+  assertEquals([again.code, again.stderr], [0, ""]);
+  assert(again.stdout.endsWith("done\n"));
 });

@@ -52,8 +52,9 @@ Deno.test("clone() gives three jobs, each with its output, images and status", a
 
 Deno.test("clone() takes options for each copy by its number, and lets each write a file of its own", async () => {
   await using dir = await TempDir.make();
-  const file = dir.join("numbers");
-  await using job = await launch(["sh", "-c", `exec ${built("count")} 60 10 >${file}`], {
+  const [file, until] = [dir.join("numbers"), dir.join("end")];
+  const command = `exec ${built("tests/count_until")} ${until} >${file}`;
+  await using job = await launch(["sh", "-c", command], {
     name: "sim",
     dir: dir.join("ckpt"),
   });
@@ -72,10 +73,17 @@ Deno.test("clone() takes options for each copy by its number, and lets each writ
     fds: { 1: dir.join(`out-${number}`) },
   }));
   assertEquals(copies.map(({ name }) => name), ["left", "right"]);
+  const outputs = [1, 2].map((number) => dir.join(`out-${number}`));
+  await eventually(
+    "both count on",
+    () => outputs.every((path) => numbers(Deno.readTextFileSync(path)).length > 5),
+  );
+  await Deno.writeTextFile(until, "");
   for (const copy of copies) assertEquals((await copy.status).code, 0);
-  const expected = Array.from({ length: 61 - first }, (_, i) => first + i);
-  for (const number of [1, 2]) {
-    assertEquals(numbers(await Deno.readTextFile(dir.join(`out-${number}`))), expected);
+  for (const path of outputs) {
+    const counted = numbers(await Deno.readTextFile(path));
+    assertEquals(counted[0], first);
+    assertConsecutive(counted);
   }
   assertEquals(await Deno.readTextFile(file), saved);
 });

@@ -26,14 +26,15 @@ export function outputOf(job: Job): Counter {
   };
 }
 
-/** Counts to `to`, one number each 5 ms unless told. */
+/** Counts, one number each 5 ms: for long, to `to`, or until there is a file `until`. */
 export async function count(
   dir: TempDir,
-  options: LaunchOptions & { to?: number; ms?: number } = {},
+  options: LaunchOptions & { to?: number; until?: string } = {},
 ): Promise<Counter> {
-  const { to = 100_000, ms = 5, ...rest } = options;
+  const { to = 100_000, until, ...rest } = options;
+  const command = until ? [built("tests/count_until"), until] : [built("count"), String(to), "5"];
   return outputOf(
-    await launch([built("count"), String(to), String(ms)], {
+    await launch(command, {
       dir: dir.join("ckpt"),
       stdin: "null",
       stdout: "piped",
