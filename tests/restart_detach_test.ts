@@ -156,6 +156,8 @@ Deno.test("restart --detach goes on looking after a program that stops and is co
   const first = await eventually("its id", async () => {
     return Number(await Deno.readTextFile(dir.join("pid")).catch(() => "")) || undefined;
   });
+  const name = () => Deno.readTextFileSync(`/proc/${first}/comm`);
+  await eventually("it has come to its exec", () => name() === "count\n");
   assertEquals((await ckpt(["save", "--kill", String(first)], dir)).code, 0);
   await shell;
   const started = await ckpt([...detached, "job"], dir);

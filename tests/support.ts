@@ -10,7 +10,7 @@ export const root = resolve(dirname(new URL(import.meta.url).pathname), "..");
 export const isRoot = Deno.uid() === 0;
 
 /** Patience: what is waited for comes in milliseconds, and a busy machine may take its time. */
-export const DEADLINE_MS = 30_000;
+export const DEADLINE_MS = 120_000;
 
 /** Path of a build output, or of a test program as `tests/NAME`. */
 export function built(name: string): string {
