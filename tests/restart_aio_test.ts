@@ -7,7 +7,7 @@ roundtrips([{ does: "brings back queues of asynchronous I/O", program: "aio_queu
 for (const as of everyone) {
   Deno.test(`checkpoint() as ${as} loses no request that is under way`, async () => {
     await using dir = await TempDir.make();
-    const command = [built("tests/aio_syncs"), dir.join("blocks"), "400"];
+    const command = [built("tests/aio_syncs"), dir.join("blocks")];
     await using first = Target.launch(command, { dir: dir.join("ckpt"), as });
     await first.waitFor("READY\n");
     await first.checkpoint();
@@ -16,8 +16,10 @@ for (const as of everyone) {
     await using again = Target.restart(image, { as });
     await again.waitUntilStarted();
     const next = await again.checkpoint();
+    await again.send("go\n");
     await again.succeed();
     await using last = Target.restart(next, { as });
+    await last.send("go\n");
     await last.succeed();
   });
 }

@@ -1,7 +1,8 @@
-/* aio_syncs PATH ROUNDS: lets what it has written to a file be synced, with several requests under way, and
- * checks each that has ended: none is lost, none comes twice. */
+/* aio_syncs PATH: until the line "go", lets what it has written to a file be synced, with several requests
+ * under way, and checks each that has ended: none is lost, none comes twice. */
 #include <fcntl.h>
 #include <linux/aio_abi.h>
+#include <poll.h>
 #include <stdbool.h>
 #include <sys/syscall.h>
 
@@ -9,9 +10,14 @@
 
 enum { BLOCK = 1 << 20, DEPTH = 4 };
 
+static bool is_asked(void) {
+  struct pollfd input = {.fd = 0, .events = POLLIN};
+  return poll(&input, 1, 0) == 1;
+}
+
 int main(int argc, char **argv) {
-  CHECK(argc == 3);
-  long rounds = atol(argv[2]), done = 0, next = 0;
+  CHECK(argc == 2);
+  long done = 0, next = 0;
   aio_context_t queue = 0;
   static char block[BLOCK];
   struct iocb requests[DEPTH];
@@ -19,8 +25,11 @@ int main(int argc, char **argv) {
   int fd = open(argv[1], O_RDWR | O_CREAT | O_TRUNC | O_CLOEXEC, 0600);
   CHECK(fd >= 0 && syscall(SYS_io_setup, DEPTH, &queue) == 0);
   ready();
-  while (done < rounds) {
-    for (int i = 0; i < DEPTH && next < rounds; i++) {
+  for (;;) {
+    bool asked = is_asked();
+    if (asked && done == next)
+      break;
+    for (int i = 0; i < DEPTH && !asked; i++) {
       struct iocb *request = &requests[i];
       if (under_way[i])
         continue;
@@ -39,5 +48,6 @@ int main(int argc, char **argv) {
     under_way[event.data] = false;
     done++;
   }
+  wait_for_go();
   success();
 }
