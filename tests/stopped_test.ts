@@ -1,8 +1,8 @@
 import { attach } from "../mod.ts";
 import { assert, assertEquals, assertMatch } from "@std/assert";
 import { descendants, stateOf } from "./process.ts";
-import { built, eventually, run, TempDir } from "./support.ts";
-import { asUser, everyone, imagesOf, Target, type Who } from "./target.ts";
+import { built, eventually, run, TempDir, testUnless } from "./support.ts";
+import { asUser, everyone, imagesOf, Target, traceObstacle, type Who } from "./target.ts";
 
 const SIGNALS = { SIGSTOP: 19, SIGTSTP: 20 } as const;
 
@@ -29,23 +29,27 @@ for (const as of everyone) {
   for (const signal of ["SIGSTOP", "SIGTSTP"] as const) {
     const what = `a process that ${signal} has stopped, as ${as}`;
 
-    Deno.test(`checkpoint() of ${what}, leaves it so, and its parent hears nothing`, async () => {
-      await using dir = await TempDir.make();
-      const { target, pid } = await start(dir, as, signal);
-      await using _ = target;
-      const turns = await Deno.readFile(dir.join("turns"));
-      for (let number = 1; number <= 3; number++) {
-        const { code, stderr } = await save(pid, as);
-        assertEquals([code, stderr], [0, ""]);
-        assertEquals(imagesOf(target.job).length, number);
-        await isStopped(pid);
-      }
-      assertEquals(await Deno.readFile(dir.join("turns")), turns);
-      await target.send("go\n");
-      await target.succeed();
-    });
+    testUnless(
+      traceObstacle(as),
+      `checkpoint() of ${what}, leaves it so, and its parent hears nothing`,
+      async () => {
+        await using dir = await TempDir.make();
+        const { target, pid } = await start(dir, as, signal);
+        await using _ = target;
+        const turns = await Deno.readFile(dir.join("turns"));
+        for (let number = 1; number <= 3; number++) {
+          const { code, stderr } = await save(pid, as);
+          assertEquals([code, stderr], [0, ""]);
+          assertEquals(imagesOf(target.job).length, number);
+          await isStopped(pid);
+        }
+        assertEquals(await Deno.readFile(dir.join("turns")), turns);
+        await target.send("go\n");
+        await target.succeed();
+      },
+    );
 
-    Deno.test(`restart() of ${what}, brings it back stopped`, async () => {
+    testUnless(traceObstacle(as), `restart() of ${what}, brings it back stopped`, async () => {
       await using dir = await TempDir.make();
       const { target, pid } = await start(dir, as, signal);
       await using _ = target;
@@ -83,22 +87,29 @@ for (const as of everyone) {
   }
 }
 
-Deno.test("kill -12 to a stopped program makes an image when it goes on", async () => {
-  await using dir = await TempDir.make();
-  const { target, pid } = await start(dir, "self", "SIGSTOP");
-  await using _ = target;
-  Deno.kill(pid, "SIGUSR2");
-  const { code, stderr } = await save(pid, "self");
-  assertEquals([code, stderr], [0, ""]);
-  assertEquals(imagesOf(target.job).length, 1);
-  await target.send("go\n");
-  await target.succeed();
-  assertEquals(imagesOf(target.job).length, 2);
-});
+testUnless(
+  traceObstacle("self"),
+  "kill -12 to a stopped program makes an image when it goes on",
+  async () => {
+    await using dir = await TempDir.make();
+    const { target, pid } = await start(dir, "self", "SIGSTOP");
+    await using _ = target;
+    Deno.kill(pid, "SIGUSR2");
+    const { code, stderr } = await save(pid, "self");
+    assertEquals([code, stderr], [0, ""]);
+    assertEquals(imagesOf(target.job).length, 1);
+    await target.send("go\n");
+    await target.succeed();
+    assertEquals(imagesOf(target.job).length, 2);
+  },
+);
 
-Deno.test("checkpoint() of a program that is stopped after ckpt_defer() says so, and leaves it stopped", async () => {
-  await using dir = await TempDir.make();
-  const source = `#include <signal.h>
+testUnless(
+  traceObstacle("self"),
+  "checkpoint() of a program that is stopped after ckpt_defer() says so, and leaves it stopped",
+  async () => {
+    await using dir = await TempDir.make();
+    const source = `#include <signal.h>
     #include <stdio.h>
     #include <unistd.h>
     #include "ckpt.h"
@@ -112,38 +123,43 @@ Deno.test("checkpoint() of a program that is stopped after ckpt_defer() says so,
       ckpt_allow();
       pause();
     }`;
-  await Deno.writeTextFile(dir.join("defers.c"), source);
-  const include = `-I${built("../native/include")}`;
-  const made = await run(["gcc", include, "-o", dir.join("defers"), dir.join("defers.c")]);
-  assertEquals(made.code, 0, made.stderr);
-  await using target = Target.launch([dir.join("defers")], {
-    dir: dir.join("ckpt"),
-    cwd: dir.path,
-  });
-  await target.waitFor("READY\n");
-  await isStopped(target.pid);
-  const { code, stderr } = await save(target.pid, "self");
-  assertEquals(code, 1);
-  assertMatch(
-    stderr,
-    /it is stopped after ckpt_defer\(\) and before ckpt_allow\(\) \(let it go on/,
-  );
-  await isStopped(target.pid);
-  assertEquals(target.stdout.text, "READY\n");
-  Deno.kill(target.pid, "SIGCONT");
-  await target.waitFor("RUNS\n");
-});
+    await Deno.writeTextFile(dir.join("defers.c"), source);
+    const include = `-I${built("../native/include")}`;
+    const made = await run(["gcc", include, "-o", dir.join("defers"), dir.join("defers.c")]);
+    assertEquals(made.code, 0, made.stderr);
+    await using target = Target.launch([dir.join("defers")], {
+      dir: dir.join("ckpt"),
+      cwd: dir.path,
+    });
+    await target.waitFor("READY\n");
+    await isStopped(target.pid);
+    const { code, stderr } = await save(target.pid, "self");
+    assertEquals(code, 1);
+    assertMatch(
+      stderr,
+      /it is stopped after ckpt_defer\(\) and before ckpt_allow\(\) \(let it go on/,
+    );
+    await isStopped(target.pid);
+    assertEquals(target.stdout.text, "READY\n");
+    Deno.kill(target.pid, "SIGCONT");
+    await target.waitFor("RUNS\n");
+  },
+);
 
-Deno.test("save --kill of stopped processes with threads does not wait for their ends in vain", async () => {
-  await using dir = await TempDir.make();
-  await using target = Target.launch([built("tests/tree_stopped")], { dir: dir.join("ckpt") });
-  await target.waitFor("READY\n");
-  const { code, stdout, stderr } = await save(target.pid, "self", "--kill", "--json");
-  assertEquals([code, stderr], [0, ""]);
-  const { pauseMs } = JSON.parse(stdout);
-  // As long it waits for one that does not end.
-  assert(pauseMs < 5000, `${pauseMs} ms`);
-});
+testUnless(
+  traceObstacle("self"),
+  "save --kill of stopped processes with threads does not wait for their ends in vain",
+  async () => {
+    await using dir = await TempDir.make();
+    await using target = Target.launch([built("tests/tree_stopped")], { dir: dir.join("ckpt") });
+    await target.waitFor("READY\n");
+    const { code, stdout, stderr } = await save(target.pid, "self", "--kill", "--json");
+    assertEquals([code, stderr], [0, ""]);
+    const { pauseMs } = JSON.parse(stdout);
+    // As long it waits for one that does not end.
+    assert(pauseMs < 5000, `${pauseMs} ms`);
+  },
+);
 
 for (const as of everyone) {
   Deno.test(`checkpoint() as ${as} leaves it to a parent to hear that a child goes on, also with other ids`, async () => {

@@ -41,6 +41,18 @@ async function findUserObstacle(): Promise<string | false> {
   return code === 0 ? false : "uid 1000 may not enter this directory";
 }
 
+/** What keeps processes from tracing others: 1 those that are not their descendants, without a right; 3 all. */
+const traceScope = await Deno.readTextFile("/proc/sys/kernel/yama/ptrace_scope").then(
+  Number,
+  () => 0,
+);
+
+/** Why `who` may not trace a process that is no descendant of the tracer's, false when it may. */
+export function traceObstacle(who: Who): string | false {
+  const limit = isRoot && who === "self" ? 3 : 1;
+  return traceScope >= limit && `/proc/sys/kernel/yama/ptrace_scope is ${traceScope}`;
+}
+
 /** Everyone as whom a test can run something. */
 export const everyone: Who[] = userObstacle ? ["self"] : ["self", "user"];
 

@@ -3,7 +3,7 @@ import { assert, assertEquals, assertMatch } from "@std/assert";
 import { basename, join } from "@std/path";
 import { descendants, innerPid, stateOf } from "./process.ts";
 import { built, eventually, isInstalled, isRoot, run, TempDir, testUnless } from "./support.ts";
-import { asUser, coresOf, everyone, Target, type Who } from "./target.ts";
+import { asUser, coresOf, everyone, Target, traceObstacle, type Who } from "./target.ts";
 
 /** Saves a shell with a child once both are ready, and kills them. */
 async function save(dir: TempDir, script: string, options: { cwd?: string; as?: Who } = {}) {
@@ -120,7 +120,7 @@ for (const as of everyone) {
 }
 
 testUnless(
-  !await isInstalled("gdb") && "gdb is not installed",
+  !await isInstalled("gdb") && "gdb is not installed" || traceObstacle("self"),
   "ckpt gdb takes an image, and with --keep the tree goes on when gdb ends",
   async () => {
     await using dir = await TempDir.make();
