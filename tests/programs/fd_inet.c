@@ -107,7 +107,7 @@ static void expect_heard(int member, const struct sockaddr_in *to) {
   char byte;
   CHECK(setsockopt(fd, IPPROTO_IP, IP_MULTICAST_IF, &from, sizeof from) == 0);
   CHECK(sendto(fd, "m", 1, 0, (const struct sockaddr *)to, sizeof *to) == 1);
-  CHECK(poll(&poller, 1, 5000) == 1 && recv(member, &byte, 1, 0) == 1 && byte == 'm');
+  CHECK(poll(&poller, 1, 60000) == 1 && recv(member, &byte, 1, 0) == 1 && byte == 'm');
 }
 
 /* Few machines can send to a group of IPv6 over that interface, and some have no IPv6: then -1. */
@@ -140,7 +140,7 @@ static int connecting(int *listener) {
 static void expect_connected(int fd, int listener) {
   struct pollfd poller = {.fd = fd, .events = POLLOUT};
   char byte;
-  CHECK(accept(listener, NULL, NULL) >= 0 && poll(&poller, 1, 10000) == 1 && poller.revents == POLLOUT);
+  CHECK(accept(listener, NULL, NULL) >= 0 && poll(&poller, 1, 60000) == 1 && poller.revents == POLLOUT);
   CHECK(option(fd, SOL_SOCKET, SO_ERROR) == 0 && write(fd, "c", 1) == 1);
   int accepted = accept(listener, NULL, NULL);
   CHECK(accepted >= 0 && read(accepted, &byte, 1) == 1 && byte == 'c');
@@ -176,7 +176,7 @@ int main(void) {
   CHECK(option(listener, SOL_SOCKET, SO_REUSEADDR) == 1 && option(fresh, IPPROTO_TCP, TCP_NODELAY) == 1);
   int again = connect_to(there);
   struct epoll_event got;
-  CHECK(epoll_wait(set, &got, 1, 5000) == 1 && got.data.u64 == 1);
+  CHECK(epoll_wait(set, &got, 1, 60000) == 1 && got.data.u64 == 1);
   int accepted = accept(listener, NULL, NULL);
   CHECK(accepted >= 0 && write(again, "x", 1) == 1 && read(accepted, &byte, 1) == 1 && byte == 'x');
   expect_datagram(udp, "waits", sent);

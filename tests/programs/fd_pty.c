@@ -26,7 +26,7 @@ static void is(int fd, const char *words) {
   static char got[1 << 16];
   size_t size = 0;
   struct pollfd poller = {.fd = fd, .events = POLLIN};
-  while (size < strlen(words) && poll(&poller, 1, 1000) == 1) {
+  while (size < strlen(words) && poll(&poller, 1, 60000) == 1) {
     ssize_t n = read(fd, got + size, sizeof got - size);
     CHECK(n >= 0);
     size += (size_t)n;

@@ -33,7 +33,7 @@ static int connected(int type, int to, const char *host) {
 static void expect(int fd, const char *words) {
   char got[16];
   struct pollfd poller = {.fd = fd, .events = POLLIN};
-  CHECK(poll(&poller, 1, 5000) == 1 && recv(fd, got, sizeof got, MSG_DONTWAIT) == (ssize_t)strlen(words));
+  CHECK(poll(&poller, 1, 60000) == 1 && recv(fd, got, sizeof got, MSG_DONTWAIT) == (ssize_t)strlen(words));
   CHECK(memcmp(got, words, strlen(words)) == 0);
 }
 

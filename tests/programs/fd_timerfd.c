@@ -37,7 +37,7 @@ static unsigned settime_flags(int fd) {
 
 static void wait_until_readable(int fd) {
   struct pollfd poller = {.fd = fd, .events = POLLIN};
-  CHECK(poll(&poller, 1, 10000) == 1);
+  CHECK(poll(&poller, 1, 60000) == 1);
 }
 
 int main(void) {

@@ -38,14 +38,14 @@ _Noreturn static void be_saved(void) {
   pthread_t thread;
   struct timespec left = {.tv_sec = 3600};
   int status;
-  alarm(120); /* should the others be gone without a word */
+  alarm(300); /* should the others be gone without a word */
   CHECK(setpgid(0, 0) == 0);
   signal(SIGCONT, on_signal);
   signal(SIGUSR1, on_signal);
   pid_t child = fork();
   CHECK(child >= 0);
   if (child == 0) {
-    alarm(120);
+    alarm(300);
     turn((void *)&turns[CHILD]);
   }
   /* SIGCONT is for the main thread and its wait, which another that runs first could take from it. */

@@ -18,7 +18,7 @@ int main(void) {
   pid_t pid = fork();
   CHECK(pid >= 0);
   if (pid == 0) {
-    alarm(60); /* should the parent be gone without a word */
+    alarm(300); /* should the parent be gone without a word */
     CHECK(close(fd) == 0 && close(down[1]) == 0 && read(down[0], text, 1) == 1);
     CHECK(memcmp(shared + LENGTH - 4, "last", 4) == 0);
     shared[0] = 'x';

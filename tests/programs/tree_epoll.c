@@ -37,7 +37,7 @@ static void take(int fd, const char *words) {
 }
 
 static _Noreturn void child(void) {
-  alarm(120); /* should the parent be gone without a word */
+  alarm(300); /* should the parent be gone without a word */
   int own = epoll_create1(0), moved = fcntl(counter, F_DUPFD, 100);
   CHECK(own >= 0 && moved == 100 && close(go[1]) == 0);
   watch(own, moved, EPOLLIN | EPOLLET, 11);

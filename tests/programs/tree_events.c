@@ -68,7 +68,7 @@ static void turn(char say_it, char wait_for) {
 static _Noreturn void child(void) {
   uint64_t ticks;
   struct signalfd_siginfo info;
-  alarm(120); /* should the parent be gone without a word */
+  alarm(300); /* should the parent be gone without a word */
   CHECK(dup2(pair[1], pair[0]) == pair[0] && close(pair[1]) == 0);
   queue_own(2);
   turn('r', 0);

@@ -29,7 +29,7 @@ static struct kin own_kin(void) {
 /* Answers until it is told to end. */
 _Noreturn static void serve(const struct member *member) {
   char order;
-  alarm(60); /* should the others be gone without a word */
+  alarm(300); /* should the others be gone without a word */
   while (read(member->orders[0], &order, 1) == 1 && order == 'k') {
     struct kin kin = own_kin();
     CHECK(write(member->answers[1], &kin, sizeof kin) == sizeof kin);

@@ -38,7 +38,7 @@ static pid_t start_waiter(int kind, const int files[KINDS]) {
   pid_t pid = fork();
   CHECK(pid >= 0);
   if (pid == 0) {
-    alarm(120); /* should the others be gone without a word */
+    alarm(300); /* should the others be gone without a word */
     for (int i = 0; i < KINDS; i++)
       CHECK(close(files[i]) == 0); /* or this one would hold them, too */
     CHECK(lock(kind, open_own(kind), F_WRLCK, 1) == 0 && may_come[kind]);
@@ -50,7 +50,7 @@ static pid_t start_waiter(int kind, const int files[KINDS]) {
 /* Has what its parent holds by the same description, and locks of its own; it is the last to let go. */
 static _Noreturn void hold(int up, int down, const int files[KINDS]) {
   char byte;
-  alarm(120);
+  alarm(300);
   int shared = open_own(SHARED), own = open_own(OWN);
   CHECK(close(files[SHARED]) == 0 && lock(SHARED, shared, F_RDLCK, 0) == 0 &&
         lock(OWN, own, F_RDLCK, 0) == 0);

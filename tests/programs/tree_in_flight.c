@@ -64,7 +64,7 @@ static void open_what_is_refused(void) {
 
 static void child(bool refused) {
   int pipe_ends[2];
-  alarm(60); /* should the parent be gone without a word */
+  alarm(300); /* should the parent be gone without a word */
   CHECK(close(down[0]) == 0 && close(up[1]) == 0 && close(orders[1]) == 0 && close(answers[0]) == 0);
   if (refused)
     open_what_is_refused();

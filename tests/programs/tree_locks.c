@@ -75,7 +75,7 @@ static int lock_range(int command, short type, off_t start) {
 
 /* Waits for one of them, and goes. */
 static void wait_at(int step) {
-  alarm(60); /* should the others be gone without a word */
+  alarm(300); /* should the others be gone without a word */
   switch (step) {
   case 0:
     CHECK(pthread_mutex_lock(&all->plain) == 0);
@@ -122,7 +122,7 @@ static pid_t start_holder(void) {
   pid_t pid = fork();
   CHECK(pid >= 0);
   if (pid == 0) {
-    alarm(60);
+    alarm(300);
     CHECK(pthread_mutex_lock(&all->robust) == 0);
     __atomic_store_n(&all->futex, 1, __ATOMIC_SEQ_CST);
     syscall(SYS_futex, &all->futex, FUTEX_WAKE, 1, NULL, NULL, 0);

@@ -102,7 +102,7 @@ static void live(int who, struct contents *c) {
       CHECK(pid >= 0);
       if (pid == 0) {
         close(down[1]);
-        alarm(120); /* should the others be gone without a word */
+        alarm(300); /* should the others be gone without a word */
         live(who + 1, c);
       }
     }

@@ -42,7 +42,7 @@ static pid_t fork_sister(void) {
   if (pid > 0)
     return pid;
   signal(SIGUSR1, on_signal);
-  alarm(120); /* should the others be gone without a word */
+  alarm(300); /* should the others be gone without a word */
   for (;;)
     pause();
 }
@@ -50,13 +50,13 @@ static pid_t fork_sister(void) {
 static _Noreturn void child(int inherited, pid_t sister) {
   char byte;
   int parent = open_pidfd(getppid()), own = open_pidfd(sister);
-  alarm(120);
+  alarm(300);
   CHECK(parent >= 0 && own >= 0 && write(down[1], "r", 1) == 1);
   CHECK(read(down[1], &byte, 1) == 1 && byte == 'g');
   CHECK(can_signal(parent) && !has_ended(parent) && can_signal(inherited) && !has_ended(own));
   CHECK(syscall(SYS_pidfd_send_signal, inherited, SIGUSR1, NULL, 0) == 0);
   struct pollfd poller = {.fd = own, .events = POLLIN};
-  CHECK(poll(&poller, 1, 20000) == 1);
+  CHECK(poll(&poller, 1, 60000) == 1);
   _exit(6);
 }
 
@@ -93,7 +93,7 @@ int main(void) {
   CHECK(epoll_wait(set, &seen, 1, 0) == 0 && fcntl(of_sister, F_GETFL) & O_NONBLOCK);
   wait_by(of_ended, ended, 7);
   CHECK(write(down[0], "g", 1) == 1);
-  CHECK(epoll_wait(set, &seen, 1, 20000) == 1 && seen.data.u64 == 77);
+  CHECK(epoll_wait(set, &seen, 1, 60000) == 1 && seen.data.u64 == 77);
   wait_by(of_other, other, 6);
   wait_by(of_sister, sister, 5);
   success();

@@ -14,7 +14,7 @@ int main(void) {
     pid_t pid = fork();
     CHECK(pid >= 0);
     if (pid == 0) {
-      alarm(60); /* should the parent be gone without a word */
+      alarm(300); /* should the parent be gone without a word */
       _exit(read(go[0], text, 1) == 1 && read(data[0], text, 1) == 1 ? text[0] : 1);
     }
   }

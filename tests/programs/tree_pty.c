@@ -14,7 +14,7 @@ static pid_t start(void (*run)(void)) {
   CHECK(pid >= 0);
   if (pid > 0)
     return pid;
-  alarm(60);
+  alarm(300);
   run();
   _exit(0);
 }
@@ -38,12 +38,18 @@ static void note(int number) {
 
 static void in_foreground(void) {
   struct sigaction action = {.sa_handler = note};
+  struct pollfd input = {.fd = 0, .events = POLLIN};
+  sigset_t none, interrupts;
   char line[16];
+  sigemptyset(&none);
+  sigemptyset(&interrupts);
+  sigaddset(&interrupts, SIGINT);
   CHECK(setpgid(0, 0) == 0 && sigaction(SIGINT, &action, NULL) == 0);
+  CHECK(sigprocmask(SIG_BLOCK, &interrupts, NULL) == 0); /* until it waits */
   signal(SIGTTOU, SIG_IGN);
   CHECK(tcsetpgrp(0, getpid()) == 0);
   say("running\n");
-  CHECK(read(0, line, sizeof line) < 0 && errno == EINTR && interrupted == SIGINT);
+  CHECK(ppoll(&input, 1, NULL, &none) < 0 && errno == EINTR && interrupted == SIGINT);
   say("interrupted\n");
   CHECK(read(0, line, sizeof line) == 5 && memcmp(line, "next\n", 5) == 0);
   say("read\n");
@@ -76,7 +82,7 @@ static void shows(const char *words) {
   static size_t size;
   struct pollfd poller = {.fd = master, .events = POLLIN};
   while (!strstr(text, words)) {
-    if (poll(&poller, 1, 10000) != 1)
+    if (poll(&poller, 1, 60000) != 1)
       FAIL("no \"%s\" in \"%s\"", words, text);
     ssize_t n = read(master, text + size, sizeof text - 1 - size);
     CHECK(n > 0);

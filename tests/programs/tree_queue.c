@@ -69,7 +69,7 @@ static pid_t start(void (*act)(int), int go[2]) {
   pid_t pid = fork();
   CHECK(pid >= 0);
   if (pid == 0) {
-    alarm(120); /* should the others be gone without a word */
+    alarm(300); /* should the others be gone without a word */
     CHECK(close(go[1]) == 0);
     act(go[0]);
     _exit(0);

@@ -70,7 +70,7 @@ static void set_as_root(int number) {
 
 static _Noreturn void child(int number, int up, int go) {
   char byte;
-  alarm(120); /* should the parent be gone without a word */
+  alarm(300); /* should the parent be gone without a word */
   if (geteuid() == 0)
     set_as_root(number);
   CHECK(prctl(PR_SET_DUMPABLE, number % 2) == 0);

@@ -67,7 +67,7 @@ int main(void) {
     pids[i] = fork();
     CHECK(pids[i] >= 0);
     if (pids[i] == 0) {
-      alarm(120); /* should the others be gone without a word */
+      alarm(300); /* should the others be gone without a word */
       close(go[1]);
       set(i);
       CHECK(write(done[1], "s", 1) == 1 && close(done[0]) == 0 && close(done[1]) == 0);

@@ -13,7 +13,7 @@ static int file, own_file, down[2], pair[2], counter, set;
 
 static void child(void) {
   char text[64];
-  alarm(60);                                /* should the parent be gone without a word */
+  alarm(300);                               /* should the parent be gone without a word */
   CHECK(lseek(own_file, 3, SEEK_SET) == 3); /* on the same description */
   close(own_file);
   own_file = open("/proc/self/exe", O_RDONLY);

@@ -51,7 +51,7 @@ static void live(void) {
   close(end[1]);
   int deeper = fork();
   CHECK(deeper >= 0);
-  alarm(120); /* should the others be gone without a word */
+  alarm(300); /* should the others be gone without a word */
   /* Its child has all of it, this process a part. */
   if (deeper)
     CHECK(munmap(memory[2], SIZE / 2) == 0 && munmap(memory[0], SIZE) == 0);

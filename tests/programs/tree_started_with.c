@@ -7,7 +7,7 @@
 
 static void child(void) {
   char text[16] = "";
-  alarm(60); /* should the parent be gone without a word */
+  alarm(300); /* should the parent be gone without a word */
   CHECK(write(1, "up", 2) == 2);
   CHECK(read(0, text, sizeof text) == 1 && text[0] == 'w' && read(0, text, sizeof text) == 6);
   CHECK(write(1, "first", 5) == 5 && write(7, "second", 6) == 6);

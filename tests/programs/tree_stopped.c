@@ -42,7 +42,7 @@ static void sleep_once(void) {
 _Noreturn static void live(int number) {
   pthread_t thread;
   self = number;
-  alarm(120); /* should the others be gone without a word */
+  alarm(300); /* should the others be gone without a word */
   signal(SIGUSR1, on_usr1);
   shared->pids[number] = getpid();
   if (number == SLEEPER)
@@ -73,7 +73,7 @@ static siginfo_t look(pid_t pid, int flags) {
 /* Has a child of its own, whose stop it has heard of, and tells of what it hears later. */
 _Noreturn static void be_parent(void) {
   int status;
-  alarm(120);
+  alarm(300);
   pid_t pid = fork();
   CHECK(pid >= 0);
   if (pid == 0) {

@@ -18,7 +18,7 @@ static pid_t start(void (*run)(pid_t), pid_t of) {
   pid_t pid = fork();
   CHECK(pid >= 0);
   if (pid == 0) {
-    alarm(120); /* should the others be gone without a word */
+    alarm(300); /* should the others be gone without a word */
     run(of);
   }
   return pid;

@@ -88,7 +88,7 @@ static struct child start(void (*run)(int)) {
   struct child child = {fork(), pair[0]};
   CHECK(child.pid >= 0);
   if (child.pid == 0) {
-    alarm(60); /* should the parent be gone without a word */
+    alarm(300); /* should the parent be gone without a word */
     CHECK(close(pair[0]) == 0);
     run(pair[1]);
     _exit(0);

@@ -37,7 +37,7 @@ static void expect(int fd, const char *words) {
 }
 
 static void client(int parent) {
-  alarm(60); /* should the parent be gone without a word */
+  alarm(300); /* should the parent be gone without a word */
   CHECK(close(listener) == 0 && close(mailbox) == 0);
   int stream = connected(SOCK_STREAM, &at), mail = connected(SOCK_DGRAM, &box);
   put(stream, "to server");

@@ -40,7 +40,7 @@ static void check_nobody(int dumpable) {
 
 static _Noreturn void work(void) {
   char byte;
-  alarm(120); /* should the parent be gone without a word */
+  alarm(300); /* should the parent be gone without a word */
   become_nobody();
   int dumpable = prctl(PR_GET_DUMPABLE);
   unsigned long *own = mmap(NULL, SIZE, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);

@@ -11,7 +11,7 @@ static int orders[2], answers[2];
 
 static _Noreturn void sister(void) {
   char byte;
-  alarm(120); /* should the others be gone without a word */
+  alarm(300); /* should the others be gone without a word */
   CHECK(write(answers[1], "r", 1) == 1 && read(orders[0], &byte, 1) == 1);
   _exit(4);
 }

@@ -16,7 +16,7 @@ static void start(struct child *child) {
   CHECK(child->pid >= 0);
   if (child->pid == 0) {
     char byte;
-    alarm(60); /* should the parent be gone without a word */
+    alarm(300); /* should the parent be gone without a word */
     _exit(read(link[0], &byte, 1) == 1 ? 5 : 1);
   }
   close(link[0]);
