@@ -120,6 +120,7 @@ long close_strays(struct checkpoint *c);           /* strays.c */
 long refuse_company(struct checkpoint *c);         /* refuse.c */
 long gather_job(struct checkpoint *c);             /* meet.c */
 long describe_process(struct checkpoint *c);       /* process.c */
+long describe_clocks(struct checkpoint *c);        /* process.c */
 long describe_children(struct checkpoint *c);      /* children.c */
 long describe_timers(struct checkpoint *c);        /* timers.c */
 long describe_signals(struct checkpoint *c);       /* signals.c */
