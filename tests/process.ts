@@ -44,6 +44,80 @@ export function innerPid(pid: number): number | undefined {
   }
 }
 
+/** Is it there, and has not ended? */
+export function isThere(pid: number): boolean {
+  const state = stateOf(pid);
+  return state !== undefined && state !== "Z" && state !== "X";
+}
+
+/** Kills processes by signal 9. */
+export function kill(pids: number[]): void {
+  for (const pid of pids) {
+    try {
+      Deno.kill(pid, "SIGKILL");
+    } catch (error) {
+      // It went with another.
+      if (!(error instanceof Deno.errors.NotFound)) throw error;
+    }
+  }
+}
+
+/** The text of a file of /proc, empty when it is not to be had. */
+function textOf(path: string): string {
+  try {
+    return Deno.readTextFileSync(path);
+  } catch {
+    return "";
+  }
+}
+
+function namesIn(path: string): string[] {
+  try {
+    return [...Deno.readDirSync(path)].map(({ name }) => name);
+  } catch {
+    return [];
+  }
+}
+
+function mentions(pid: number, path: string): boolean {
+  const at = `/proc/${pid}`;
+  if (textOf(`${at}/cmdline`).includes(path) || textOf(`${at}/environ`).includes(path)) return true;
+  try {
+    return Deno.readLinkSync(`${at}/cwd`).startsWith(path);
+  } catch {
+    return false;
+  }
+}
+
+/**
+ * Living processes that have a path in their command, their environment or as their directory, and all that descend from
+ * them: of a directory that one test alone uses, everyone whom it has started, whoever their parent is by now.
+ */
+export function processesOf(path: string): number[] {
+  const all = namesIn("/proc").filter((name) => /^\d+$/.test(name)).map(Number);
+  const found = all.filter((pid) => pid !== Deno.pid && mentions(pid, path));
+  return [...new Set(found.flatMap((pid) => [pid, ...descendants(pid)]))].filter(isThere);
+}
+
+/** What a process and its threads are at: whoever looks for the cause of a hang begins with that. */
+export function describeProcess(pid: number): string {
+  const THREADS = 16;
+  const at = `/proc/${pid}`;
+  const words = textOf(`${at}/cmdline`).replaceAll("\0", " ").trim().slice(0, 300);
+  const [, parent] = /^PPid:\s*(\d+)$/m.exec(textOf(`${at}/status`)) ?? [];
+  const threads = namesIn(`${at}/task`).map((tid) => {
+    const look = (name: string) => textOf(`${at}/task/${tid}/${name}`).trim() || "?";
+    const [, state] = /^State:\s*(.*)$/m.exec(look("status")) ?? [];
+    return `  ${tid} ${look("comm")}: ${state}, wchan ${look("wchan")}, syscall ${look("syscall")}`;
+  });
+  const more = threads.splice(THREADS).length;
+  return [
+    `process ${pid}, child of ${parent}: ${words}`,
+    ...threads,
+    ...more > 0 ? [`  and ${more} more threads`] : [],
+  ].join("\n");
+}
+
 /** Process group and session of a process, and its parent. */
 function kinOf(pid: number): { parent: number; group: number; session: number } {
   const stat = Deno.readTextFileSync(`/proc/${pid}/stat`);

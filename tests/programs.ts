@@ -1,7 +1,9 @@
 /**
  * Programs that nobody here wrote: each runs once undisturbed, and once with three checkpoints at random
  * moments, each followed by kill -9 and a restart. Every file that the two runs leave must be equal, byte for
- * byte. Servers have clients instead, which know what must be there (programs_servers.ts). Done as the user who calls, and when that is root also as an ordinary user.
+ * byte. Servers have clients instead, which know what must be there (programs_servers.ts). One that is not done in ten
+ * minutes hangs, and fails with what its processes are at. Done as the user who calls, and when that is root also as an
+ * ordinary user.
  *
  *     deno run -A tests/programs.ts [--seed=N] [--only=NAME] [--user=root|ordinary|both]
  *
@@ -14,6 +16,7 @@ import { type Job, launch, restart } from "../mod.ts";
 import { fileWorkloads } from "./programs_files_table.ts";
 import { type Workload, workloads } from "./programs_table.ts";
 import { installMissing, missingOf } from "./programs_install.ts";
+import { withinLimit } from "./programs_limit.ts";
 import { makeInputs, type Prepared, sh } from "./programs_prepare.ts";
 import { servers, tryServer } from "./programs_servers.ts";
 import { languageWorkloads } from "./programs_languages.ts";
@@ -25,6 +28,8 @@ import { treeWorkloads } from "./programs_trees_table.ts";
 
 const ORDINARY_ID = 1000;
 const MOMENTS = 3;
+/** The longest rows take well under a minute where nothing else runs. */
+const LIMIT_MS = 600_000;
 
 /** mulberry32: the same moments again for the same seed. */
 function randomFrom(seed: number): () => number {
@@ -212,8 +217,11 @@ async function runAll(user: string, seed: number, only: string | undefined): Pro
       continue;
     }
     const work = await Deno.makeTempDir({ prefix: "ckpt-programs-" });
+    const { promise: limit, resolve } = Promise.withResolvers<void>();
+    const timer = setTimeout(resolve, LIMIT_MS);
     try {
-      const words = await run(work, randomFrom(seed * 1000 + index));
+      const row = run(work, randomFrom(seed * 1000 + index));
+      const words = await withinLimit(row, { work, limit });
       console.log(`ok ${program.name} as ${user}: ${words}`);
       passed++;
     } catch (error) {
@@ -222,6 +230,7 @@ async function runAll(user: string, seed: number, only: string | undefined): Pro
       );
       failed++;
     } finally {
+      clearTimeout(timer);
       await Deno.remove(work, { recursive: true });
     }
   }

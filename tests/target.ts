@@ -5,7 +5,7 @@
  */
 import { basename, join } from "@std/path";
 import { built, eventually, isRoot, Output, run } from "./support.ts";
-import { descendants, innerPid, stateOf } from "./process.ts";
+import { descendants, innerPid, isThere, kill, stateOf } from "./process.ts";
 
 export type Who = "self" | "user";
 
@@ -80,22 +80,6 @@ export function coreOf(path: string): string {
   const cores = coresOf(path);
   if (cores.length > 1) throw new Error(`More than one core: ${cores.join(" ")}`);
   return cores[0]!;
-}
-
-function kill(pids: number[]): void {
-  for (const pid of pids) {
-    try {
-      Deno.kill(pid, "SIGKILL");
-    } catch (error) {
-      // It went with another.
-      if (!(error instanceof Deno.errors.NotFound)) throw error;
-    }
-  }
-}
-
-function isThere(pid: number): boolean {
-  const state = stateOf(pid);
-  return state !== undefined && state !== "Z";
 }
 
 export class Target implements AsyncDisposable {
