@@ -19,15 +19,20 @@
 #include <sys/syscall.h>
 #include <sys/utsname.h>
 #include <sys/wait.h>
+#include <time.h>
 #include <unistd.h>
 
-enum { ORDINARY = 1000, LIMIT_MS = 120000, LOOK_MS = 10 };
+/* A program may take this long, and what was killed this long to be gone. */
+enum { ORDINARY = 1000, LIMIT_MS = 180000, ENDS_MS = 30000, LOOK_MS = 10 };
 
 struct run {
   pid_t pid;
+  int status;
+  bool ended;
+  bool alone; /* nobody is left whom this process could wait for */
   int in, out;
-  size_t length;
-  char text[8192];
+  size_t length, said;
+  char text[8192], latest[160];
 };
 
 static void mount_on(const char *type, const char *path, const char *options) {
@@ -71,8 +76,22 @@ static void set_up(void) {
   load_modules();
 }
 
+static void nothing(int signal) {
+  (void)signal;
+}
+
+/* The end of a child ends the wait of this process, and no other call. */
+static void set_child_signals(int how, void (*handler)(int)) {
+  sigset_t set;
+  sigemptyset(&set);
+  sigaddset(&set, SIGCHLD);
+  sigprocmask(how, &set, NULL);
+  signal(SIGCHLD, handler);
+}
+
 _Noreturn static void become(char **words, const char *directory, uid_t user, const int in[2],
                              const int out[2]) {
+  set_child_signals(SIG_UNBLOCK, SIG_DFL);
   dup2(in[0], 0);
   dup2(out[1], 1);
   dup2(out[1], 2);
@@ -88,7 +107,7 @@ _Noreturn static void become(char **words, const char *directory, uid_t user, co
 
 static bool start(struct run *run, char **words, const char *directory, uid_t user) {
   int in[2], out[2];
-  *run = (struct run){.pid = -1};
+  *run = (struct run){.pid = -1, .in = -1, .out = -1};
   if (pipe(in) < 0 || pipe(out) < 0)
     return false;
   run->pid = fork();
@@ -101,93 +120,142 @@ static bool start(struct run *run, char **words, const char *directory, uid_t us
   return run->pid > 0;
 }
 
-/* What there is to read: false at the end, and when there is nothing in time. */
-static bool read_some(struct run *run, int limit) {
-  struct pollfd wait = {.fd = run->out, .events = POLLIN};
-  ssize_t n = poll(&wait, 1, limit);
-  if (n > 0)
-    n = read(run->out, run->text + run->length, sizeof run->text - 1 - run->length);
-  if (n <= 0)
-    return false;
+/* ---- Waiting ------------------------------------------------------------------------------------------ */
+
+static long now_ms(void) {
+  struct timespec now;
+  clock_gettime(CLOCK_MONOTONIC, &now);
+  return now.tv_sec * 1000 + now.tv_nsec / 1000000;
+}
+
+/* Every process that has lost its parent is this one's to wait for. */
+static void reap(struct run *run) {
+  pid_t got;
+  int status;
+  while ((got = waitpid(-1, &status, WNOHANG)) > 0)
+    if (got == run->pid) {
+      run->ended = true;
+      run->status = status;
+    }
+  run->alone = got < 0;
+}
+
+/* What is too much to be kept goes from the front. */
+static void read_some(struct run *run) {
+  size_t room = sizeof run->text - 1, half = room / 2;
+  if (run->length == room) {
+    memmove(run->text, run->text + half, room - half);
+    run->length -= half;
+  }
+  ssize_t n = read(run->out, run->text + run->length, room - run->length);
+  if (n <= 0) {
+    close(run->out);
+    run->out = -1;
+    return;
+  }
   run->length += (size_t)n;
   run->text[run->length] = 0;
+}
+
+/* Until this holds: false when the time is up, and when nothing is left that could still make it hold. */
+static bool wait_until(struct run *run, bool (*holds)(const struct run *run), long end) {
+  const struct timespec look = {.tv_nsec = LOOK_MS * 1000000};
+  sigset_t none;
+  sigemptyset(&none);
+  while (!holds(run)) {
+    struct pollfd wait = {.fd = run->out, .events = POLLIN};
+    if (now_ms() > end || (run->alone && run->out < 0))
+      return false;
+    if (ppoll(&wait, 1, &look, &none) > 0)
+      read_some(run);
+    reap(run);
+  }
   return true;
 }
 
-/* Reads until the text has `words`, or, without words, until its end. */
-static bool read_until(struct run *run, const char *words) {
-  while (read_some(run, LIMIT_MS))
-    if (words && strstr(run->text, words))
-      return true;
-  return !words;
+static bool is_ready(const struct run *run) {
+  return strstr(run->text, "READY\n");
 }
 
-/* False when it says something first: why it cannot be saved. */
-static bool wait_for_file(struct run *run, const char *path) {
+static bool has_image(const struct run *run) {
   struct stat st;
-  for (int i = 0; i < LIMIT_MS / LOOK_MS; i++) {
-    if (lstat(path, &st) == 0)
-      return true;
-    if (read_some(run, LOOK_MS))
-      return false;
-  }
-  return false;
+  return lstat(run->latest, &st) == 0;
+}
+
+/* An image, or why there is none. */
+static bool has_answered(const struct run *run) {
+  return has_image(run) || run->length > run->said;
+}
+
+static bool is_over(const struct run *run) {
+  return run->ended && run->out < 0;
+}
+
+static bool is_alone(const struct run *run) {
+  return run->alone;
+}
+
+static void stop_talking(struct run *run) {
+  if (run->in >= 0)
+    close(run->in);
+  if (run->out >= 0)
+    close(run->out);
+  run->in = run->out = -1;
 }
 
 /* All processes but this one. */
-static int end_all(pid_t pid) {
-  int status, found = -1;
-  pid_t got;
-  if (pid <= 0)
-    kill(-1, SIGKILL);
-  while ((got = waitpid(pid > 0 ? pid : -1, &status, 0)) > 0) {
-    if (got == pid)
-      found = status;
-  }
-  return found;
+static bool end_all(struct run *run) {
+  kill(-1, SIGKILL);
+  stop_talking(run);
+  reap(run);
+  return wait_until(run, is_alone, now_ms() + ENDS_MS);
 }
+
+/* ---- Trying ------------------------------------------------------------------------------------------- */
 
 /* Null when it came back as it was, else what went wrong. */
 static const char *bring_back(struct run *run, const char *name, const char *directory, uid_t user) {
-  char program[64], job[128], latest[160];
+  long end = now_ms() + LIMIT_MS;
+  char program[80], job[128];
   snprintf(program, sizeof program, "/tests/%s", name);
   snprintf(job, sizeof job, "%s/ckpt/job", directory);
-  snprintf(latest, sizeof latest, "%s/latest", job);
   setenv("CKPT_DIR", "ckpt", 1);
   setenv("CKPT_NAME", "job", 1);
+  setenv("CKPT_JOB", "1-job", 1);
   setenv("LD_PRELOAD", "/build/libckpt.so", 1);
   bool started = start(run, (char *[]){program, NULL}, directory, user);
   unsetenv("LD_PRELOAD");
-  if (!started || !read_until(run, "READY\n"))
+  unsetenv("CKPT_JOB");
+  snprintf(run->latest, sizeof run->latest, "%s/latest", job);
+  if (!started || !wait_until(run, is_ready, end))
     return "it is not ready";
+  run->said = run->length;
   kill(run->pid, SIGUSR2);
-  bool saved = wait_for_file(run, latest);
-  end_all(0);
-  close(run->in);
-  close(run->out);
-  if (!saved)
+  (void)wait_until(run, has_answered, end);
+  if (!has_image(run))
     return "there is no image";
+  if (!end_all(run))
+    return "what was saved does not end";
   if (!start(run, (char *[]){"/build/restart", job, NULL}, directory, user))
     return "restart does not start";
   bool told = write(run->in, "go\n!", 4) == 4;
   close(run->in);
-  bool ended = read_until(run, NULL);
-  int status = ended ? end_all(run->pid) : -1;
-  close(run->out);
-  if (!told || !ended)
+  run->in = -1;
+  if (!told || !wait_until(run, is_over, end))
     return "it does not end";
-  return status == 0 && strstr(run->text, "EXIT-SUCCESS\n") ? NULL : "it is not as it was";
+  return run->status == 0 && strstr(run->text, "EXIT-SUCCESS\n") ? NULL : "it is not as it was";
 }
 
 static bool try(const char *name, uid_t user) {
   static struct run run;
-  char directory[64];
+  char directory[96];
   snprintf(directory, sizeof directory, "/tmp/%s-%u", name, user);
   mkdir(directory, 0755);
   if (chown(directory, user, user) < 0)
     printf("note: %s: %m\n", directory);
   const char *wrong = bring_back(&run, name, directory, user);
-  end_all(0);
+  if (!end_all(&run) && !wrong)
+    wrong = "what it leaves behind does not end";
   printf(wrong ? "not ok %s as %s: %s\n%s" : "ok %s as %s\n", name, user ? "an ordinary user" : "root", wrong,
          run.text);
   return !wrong;
@@ -198,6 +266,7 @@ int main(void) {
   struct utsname system;
   int passed = 0, failed = 0;
   set_up();
+  set_child_signals(SIG_BLOCK, nothing);
   setvbuf(stdout, NULL, _IOLBF, 0);
   uname(&system);
   printf("kernel %s\n", system.release);
