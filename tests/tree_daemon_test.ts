@@ -3,7 +3,7 @@ import { basename } from "@std/path";
 import { attach, launch, restart } from "../mod.ts";
 import { descendants, stateOf } from "./process.ts";
 import { built, eventually, TempDir } from "./support.ts";
-import { coresOf, everyone, Target } from "./target.ts";
+import { coresOf, everyone, imagesOf, Target } from "./target.ts";
 
 const MEMBERS = 7; // the program, five daemons and the child of one
 
@@ -53,6 +53,32 @@ for (const as of everyone) {
     await last.send("go\n");
     await last.succeed();
     await eventually("its processes are gone", () => family.every(isGone));
+  });
+}
+
+for (const as of everyone) {
+  Deno.test(`restart() as ${as} may be killed: the daemons are saved all the same`, async () => {
+    await using dir = await TempDir.make();
+    const env = { CKPT_JOB: `${Deno.pid}-${crypto.randomUUID()}` };
+    const options = { dir: dir.join("ckpt"), cwd: dir.path, as, env };
+    await using first = Target.launch([built("tests/tree_daemon")], options);
+    await first.waitFor("READY\n");
+    const image = await first.checkpoint();
+    await killAll(pidsOf(image));
+    await using target = Target.restart(image, { as });
+    await target.ping();
+    const root = target.programPid!;
+    const family = descendants(target.pid);
+    Deno.kill(target.pid, "SIGKILL");
+    await target.status;
+    Deno.kill(root, "SIGUSR2");
+    await eventually("an image", () => imagesOf(target.job).length > 1);
+    const second = imagesOf(target.job).at(-1)!;
+    assertEquals(coresOf(second).length, MEMBERS);
+    await killAll(family);
+    await using last = Target.restart(second, { as });
+    await last.send("go\n");
+    await last.succeed();
   });
 }
 

@@ -4,8 +4,9 @@
  *
  * There, what is the job's has to be told from what is not. Who started the job has put an id into its
  * environment, which is inherited by fork and exec. A restarted program's orphans come to `restart`, or to
- * the first process of the namespace that it has made: all who are there are the job's. Only the root looks:
- * a process in the middle of a job leads its descendants alone. */
+ * the first process of the namespace that it has made: all who are there are the job's. Once `restart` has
+ * been killed they have gone where it was, and the id tells again. Only the root looks: a process in the
+ * middle of a job leads its descendants alone. */
 #include <errno.h>
 #include <sys/stat.h>
 
@@ -19,23 +20,24 @@ static int32_t parent_of(int32_t pid) {
   return proc_read(pid, "stat", stat, sizeof stat) > 0 ? (int32_t)proc_stat_field(stat, 4) : 0;
 }
 
-/* Those that came here with a restart do not count by the id: it is that of the program whose image it was.
- */
+/* By `restart`, which takes the job's orphans and nobody else's. */
+static bool is_looked_after(void) {
+  int32_t parent = (int32_t)sys(SYS_(getppid)), reaper = ckpt_state.resume.reaper;
+  return reaper && reaper == (parent ? parent : 1);
+}
+
+/* A restarted one that is the first of its namespace takes its orphans itself. */
 bool job_may_have_orphans(const struct checkpoint *c) {
   const struct ckpt_resume *resume = &ckpt_state.resume;
-  if (resume->root != c->process.pid)
-    return false;
-  int32_t parent = (int32_t)sys(SYS_(getppid));
-  return resume->reaper ? resume->reaper == (parent ? parent : 1) && resume->reaper != c->process.pid
-                        : ckpt_state.job[0] != 0;
+  return resume->root == c->process.pid && resume->reaper != c->process.pid &&
+         (is_looked_after() || ckpt_state.job[0]);
 }
 
 long job_add_orphans(struct checkpoint *c) {
-  int32_t reaper = ckpt_state.resume.reaper;
   if (!job_may_have_orphans(c))
     return 0;
-  if (reaper)
-    return job_add_children(c, reaper, ADD_ORPHANS);
+  if (is_looked_after())
+    return job_add_children(c, ckpt_state.resume.reaper, ADD_ORPHANS);
   int32_t pid = (int32_t)sys(SYS_(getppid)), last = 0;
   long result = 0;
   for (; pid > 0 && result == 0; pid = parent_of(pid))
