@@ -32,11 +32,6 @@ static bool leads_session(const struct child *child) {
 
 /* ---- Sessions ----------------------------------------------------------------------------------------- */
 
-/* Has everyone gone who could have made this session or group? What was there before the job is restart's. */
-static bool has_no_leader(const struct job *job, pid_t id, pid_t around) {
-  return id != around && !job_find(job, id);
-}
-
 /* The new process goes on from here. */
 static int bear(struct child *child, uint64_t flags) {
   bool anew = child->options->pids == PID_NEW;
@@ -161,7 +156,7 @@ static int bear_children(struct child *parent, bool before) {
     const struct ckpt_process *p = &job->images[i].process;
     if (job_bearer(&job->children[i]) != parent || comes_before(parent, p) != before)
       continue;
-    bool orphaned = before && has_no_leader(job, p->sid, job->images[0].process.sid);
+    bool orphaned = before && job_has_no_leader(job, p->sid, job->images[0].process.sid);
     bool done = false; /* with an earlier one of the same session */
     for (uint32_t j = 1; orphaned && j < i; j++)
       done |= job_bearer(&job->children[j]) == parent && job->images[j].process.sid == p->sid;
@@ -231,7 +226,7 @@ static int make_own_group(const struct child *child) {
     return setpgid(0, 0) == 0 ? 0
                               : say_problem("cannot make process %d the leader of a process group: %s",
                                             p->pid, strerror(errno));
-  return child->options->pids != PID_NEW && has_no_leader(child->job, p->pgid, root->pgid) &&
+  return child->options->pids != PID_NEW && job_has_no_leader(child->job, p->pgid, root->pgid) &&
                  !has_ended_leader(child->job, p->pgid) && is_first_of_group(child)
              ? make_group(child, p->pgid)
              : 0;

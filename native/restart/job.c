@@ -19,6 +19,10 @@ struct child *job_find(const struct job *job, pid_t pid) {
   return NULL;
 }
 
+bool job_has_no_leader(const struct job *job, pid_t id, pid_t around) {
+  return id != around && !job_find(job, id);
+}
+
 struct child *job_parent(const struct child *child) {
   bool has_none = child == &child->job->children[0] || child->image->process.orphan;
   return has_none ? NULL : job_find(child->job, child->image->process.ppid);

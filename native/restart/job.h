@@ -32,6 +32,8 @@ void job_close(struct job *job);
 uint64_t job_size(const struct job *job);
 /* The process with this id in the image, or null. */
 struct child *job_find(const struct job *job, pid_t pid);
+/* Has everyone gone who could have made this session or group? What was there before the job is restart's. */
+bool job_has_no_leader(const struct job *job, pid_t id, pid_t around);
 /* Is it one of a process, thread, group or session of the image? */
 bool job_has_id(const struct job *job, pid_t id);
 /* Null for the root and for orphans, whose parent had ended. */

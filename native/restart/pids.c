@@ -30,8 +30,12 @@ static void explain(pid_t pid, int error, char *words, size_t size) {
   char path[64], name[64];
   snprintf(path, sizeof path, "/proc/%d/comm", pid);
   long n = sys_read_file(path, name, sizeof name);
-  if (error == EEXIST && n > 1) {
-    name[n - 1] = 0;
+  pid_t parent = running_unwaited(pid);
+  name[n > 1 ? n - 1 : 0] = 0;
+  if (error == EEXIST && n > 1 && parent) {
+    snprintf(words, size, "PID %d is taken by '%s', which has ended and which process %d has yet to wait for",
+             pid, name, parent);
+  } else if (error == EEXIST && n > 1) {
     snprintf(words, size, "PID %d is taken by '%s'", pid, name);
   } else if (error == EEXIST) {
     snprintf(words, size, "PID %d is taken", pid);
@@ -52,30 +56,51 @@ static pid_t ids_end(void) {
   return sys_read_file("/proc/sys/kernel/pid_max", text, sizeof text) > 0 ? (pid_t)text_take_decimal(&at) : 0;
 }
 
+/* Looking for ids that somebody has here. */
+struct look {
+  const struct job *job;
+  pid_t end;    /* above all ids */
+  bool patient; /* that of an orphan that has ended is waited for */
+  char *words;  /* why one is not to be had */
+  size_t size;
+};
+
 /* By a process, a thread, or a process group whose leader has ended; or too high. */
-static bool is_taken(const char *kind, pid_t id, pid_t end, bool patient, char *words, size_t size) {
+static bool is_taken(const struct look *look, pid_t id) {
   char path[64];
   snprintf(path, sizeof path, "/proc/%d", id);
-  if (end && id >= end) {
-    explain(id, EINVAL, words, size);
-    return true;
-  }
-  if (patient)
+  bool too_high = look->end && id >= look->end;
+  if (look->patient && !too_high)
     running_leaves(id);
-  if (access(path, F_OK) < 0 && kill(-id, 0) < 0 && errno == ESRCH)
+  if (!too_high && access(path, F_OK) < 0 && kill(-id, 0) < 0 && errno == ESRCH)
     return false;
-  snprintf(words, size, "%s id %d is taken", kind, id);
+  explain(id, too_high ? EINVAL : EEXIST, look->words, look->size);
   return true;
 }
 
-/* An id of the image that somebody has here, in words: of its threads, or of a child that had ended. */
-static bool one_is_taken(const struct image *image, uint32_t from, bool patient, char *words, size_t size) {
-  pid_t end = ids_end();
-  for (uint32_t i = from; i < image->threads_count; i++)
-    if (is_taken("thread", image->threads[i].tid, end, patient, words, size))
+/* Of a session or group: somebody is to make it once more, with that id. */
+static bool leader_is_taken(const struct look *look, pid_t id, pid_t around) {
+  return id && job_has_no_leader(look->job, id, around) && is_taken(look, id);
+}
+
+/* One of its threads, of a child that had ended, or of a leader. The root's own id is only known to be free
+ * when it has it. */
+static bool one_is_taken(const struct look *look, const struct image *image) {
+  const struct ckpt_process *p = &image->process, *root = &look->job->images[0].process;
+  for (uint32_t i = p == root; i < image->threads_count; i++)
+    if (is_taken(look, image->threads[i].tid))
       return true;
   for (uint32_t i = 0; i < image->children_count; i++)
-    if (is_taken("process", image->children[i].pid, end, patient, words, size))
+    if (is_taken(look, image->children[i].pid))
+      return true;
+  return leader_is_taken(look, p->sid, root->sid) || leader_is_taken(look, p->pgid, root->pgid);
+}
+
+static bool any_is_taken(const struct look *look) {
+  if (look->patient)
+    running_leaves(look->job->images[0].process.pid);
+  for (uint32_t i = 0; i < look->job->count; i++)
+    if (one_is_taken(look, &look->job->images[i]))
       return true;
   return false;
 }
@@ -84,15 +109,6 @@ static bool one_is_taken(const struct image *image, uint32_t from, bool patient,
 static void go_on(const struct image *image, const struct options *options, struct birth *birth) {
   if (options->clocks == CLOCKS_CONTINUE && !birth->own_clocks)
     birth->own_clocks = clocks_continue(image);
-}
-
-/* The root's own id is only known to be free when it has it. `patient`: those of orphans that have ended are
- * waited for, since nothing else will do. */
-static bool any_is_taken(const struct job *job, bool patient, char *words, size_t size) {
-  for (uint32_t i = 0; i < job->count; i++)
-    if (one_is_taken(&job->images[i], i == 0, patient, words, size))
-      return true;
-  return false;
 }
 
 static int born_in_namespace(const struct image *image, const struct options *options, struct birth *birth) {
@@ -124,13 +140,16 @@ int give_birth(const struct job *job, const struct options *options, struct birt
   const struct image *image = &job->images[0];
   pid_t pid = image->process.pid;
   char why[256];
+  /* Nothing but patience will do where it may have no namespace. */
+  const struct look look = {
+      .job = job, .end = ids_end(), .patient = options->pids == PID_SAME, .words = why, .size = sizeof why};
   *birth = (struct birth){0};
   go_on(image, options, birth);
   if (options->pids == PID_NEW)
     return born_anew(birth, pid);
   if (options->pids == PID_NAMESPACE)
     return born_in_namespace(image, options, birth);
-  if (!any_is_taken(job, options->pids == PID_SAME, why, sizeof why)) {
+  if (!any_is_taken(&look)) {
     birth->pid = clone_as(pid, 0);
     if (birth->pid >= 0)
       return 0;

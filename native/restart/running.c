@@ -83,13 +83,20 @@ bool running_lives(pid_t pid, uint64_t starttime) {
   return running_starttime(AT_FDCWD, pid) == starttime;
 }
 
-void running_leaves(pid_t pid) {
-  enum { PARENT_FIELD = 4, REAPED_MS = 10000 };
+pid_t running_unwaited(pid_t pid) {
+  enum { PARENT_FIELD = 4, THREADS_FIELD = 20 };
   char text[STAT_ROOM];
+  bool ended =
+      read_stat(AT_FDCWD, pid, text) && state_in(text) == 'Z' && proc_stat_field(text, THREADS_FIELD) <= 1;
+  return ended ? (pid_t)proc_stat_field(text, PARENT_FIELD) : 0;
+}
+
+void running_leaves(pid_t pid) {
+  enum { LOOK_MS = 10, REAPED_MS = 10000 };
   struct pollfd poller = {.fd = (int)syscall(SYS_pidfd_open, pid, 0)}; /* POLLHUP, from Linux 6.9 on */
-  if (poller.fd >= 0 && read_stat(AT_FDCWD, pid, text) && state_in(text) == 'Z' &&
-      proc_stat_field(text, PARENT_FIELD) == 1)
-    poll(&poller, 1, REAPED_MS);
+  for (int waited = 0; running_unwaited(pid) == 1 && waited < REAPED_MS; waited += LOOK_MS)
+    if (poll(&poller, 1, LOOK_MS) > 0)
+      break;
   if (poller.fd >= 0)
     close(poller.fd);
 }

@@ -25,6 +25,8 @@ uint64_t running_starttime(int proc, pid_t pid);
 /* Is the process that began then still there? One that is about to end, or has been killed, is waited for: it
  * takes time to give back its memory, and holds its files and ports until then. */
 bool running_lives(pid_t pid, uint64_t starttime);
+/* Who is to wait for it, when it has ended; else 0. */
+pid_t running_unwaited(pid_t pid);
 /* Waits for init to take note of the end of an orphan, whose id is taken until then. */
 void running_leaves(pid_t pid);
 /* 0 when the file is there and its process lives. */
