@@ -372,6 +372,8 @@ export const WATCH = new Struct("ckpt_watch", {
   events: "u32",
   data: "u64",
   fd: "i32",
+  target: "u32",
+  pid: "i32",
   pad: "u32",
 });
 

@@ -174,7 +174,7 @@ export interface Descriptor {
   semaphore?: boolean;
   /** Of an inotify instance: the paths that it watches, in the order of its watches. */
   paths?: string[];
-  /** Of an epoll set: the descriptors that it watches; of an inotify instance: the numbers of its watches. */
+  /** Of an epoll set: the descriptors that it watches, by the numbers that they had when it was told to; of an inotify instance: the numbers of its watches. */
   watches?: number[];
   /** Of a signalfd: the numbers of its signals. */
   signals?: number[];

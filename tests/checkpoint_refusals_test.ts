@@ -50,7 +50,7 @@ for (
     ["filter", /socket with a filter in eBPF/],
     ["senders", /multicast group from some senders only/],
     ["tls", /TCP socket with another protocol on top/],
-    ["epoll", /epoll.*closed or reused/],
+    ["signals", /epoll.*nobody but the process that has it/],
     ["inotify", /inotify.*watch 1 .*not found/],
     ["pidfd", /pidfd of another process/],
     ["lease", /lease/],
@@ -81,6 +81,12 @@ for (
     () => refused(command, new RegExp(`descriptor 9\\b.*${words.source}`)),
   );
 }
+
+Deno.test("checkpoint() without kcmp refuses an epoll set that watches what has another number by now", async () => {
+  await refused([built("tests/fd_other"), "epoll"], /epoll.*closed or reused/, {
+    CKPT_FORCE: "fcntl",
+  });
+});
 
 Deno.test("checkpoint() refuses a child that has its parent's memory, and saves the parent", async () => {
   await using dir = await TempDir.make();

@@ -49,6 +49,11 @@ roundtrips([
   },
   { does: "brings back event descriptors", program: "fd_eventfd" },
   { does: "brings back epoll sets", program: "fd_epoll" },
+  {
+    does:
+      "brings back epoll sets that watch what has another number by now or is in flight, as they may be",
+    program: "fd_epoll_numbers",
+  },
   { does: "brings back pairs of sockets", program: "fd_socketpair" },
   { does: "brings back unix sockets with names", program: "fd_unix", endsForGood: true },
   { does: "brings back TCP connections within the program", program: "fd_tcp" },

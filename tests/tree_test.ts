@@ -82,6 +82,10 @@ roundtrips([
     fcntl: true,
     endsForGood: true,
   },
+  {
+    does: "brings back epoll sets that watch what another process has, also such as are in flight",
+    program: "tree_epoll_in_flight",
+  },
 ]);
 
 /**

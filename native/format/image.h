@@ -369,12 +369,16 @@ struct ckpt_descriptor {
   uint32_t description;
 };
 
-/* One descriptor that an epoll set watches. */
+/* One descriptor that an epoll set watches. It remembers the number that the file had, which may be that of
+ * another process, or of nobody any more. */
 struct ckpt_watch {
   uint32_t set;    /* description of the set */
   uint32_t events; /* without EPOLLERR and EPOLLHUP: a one-shot watch that has fired */
   uint64_t data;
   int32_t fd;
+  uint32_t target; /* 0: what this process has as `fd`; else 1 + its description; with `pid`: 1 + the number
+                      that the file has there */
+  int32_t pid;     /* another process of the image, or 0 */
   uint32_t pad;
 };
 

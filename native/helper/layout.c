@@ -143,7 +143,8 @@ static const struct field ckpt_lock_fields[] = {F(kind), F(exclusive), F(descrip
 #undef F
 
 #define F(name) FIELD(ckpt_watch, name)
-static const struct field ckpt_watch_fields[] = {F(set), F(events), F(data), F(fd), F(pad)};
+static const struct field ckpt_watch_fields[] = {F(set),    F(events), F(data), F(fd),
+                                                 F(target), F(pid),    F(pad)};
 #undef F
 
 #define F(name) FIELD(ckpt_timerfd, name)

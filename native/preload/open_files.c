@@ -37,6 +37,7 @@ static long add_own(struct checkpoint *c, int fd) {
   *entry = (struct open_file){
       .terminal = terminal,
       .master = master,
+      .in_flight = is_in_flight(c, fd),
       .dev = st.st_dev,
       .ino = st.st_ino,
       .process = c->order->process,

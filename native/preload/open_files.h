@@ -22,6 +22,7 @@ struct open_file {
   bool unix_listener; /* a unix socket that listens */
   bool unix_end;      /* one that does not: descriptors may be in flight in it */
   bool master;        /* of a pseudoterminal */
+  bool in_flight;     /* peeked out of a socket: the program has it under no number */
   uint32_t terminal;  /* device of the pseudoterminal that it is a side of, or 0 */
   uint64_t start, end; /* of a mapping: in the file */
 };

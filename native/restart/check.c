@@ -196,6 +196,17 @@ static bool is_ended_child(const struct image *image, pid_t pid) {
   return false;
 }
 
+void check_watches(const struct job *job, const struct image *image) {
+  for (uint32_t i = 0; i < image->watches_count; i++) {
+    const struct ckpt_watch *watch = &image->watches[i];
+    const struct child *other = watch->pid ? job_find(job, watch->pid) : NULL;
+    if (watch->pid && !(other && image_find_descriptor(other->image, (int32_t)watch->target - 1)))
+      say_problem(
+          "process %d has an epoll set that watches descriptor %d of process %d, which the image lacks",
+          image->process.pid, (int)watch->target - 1, watch->pid);
+  }
+}
+
 void check_pidfds(const struct job *job, const struct image *image, const struct options *options) {
   for (uint32_t i = 0; i < image->descriptions_count; i++) {
     const struct ckpt_description *d = &image->descriptions[i];

@@ -11,6 +11,8 @@ void check_owner(const struct image *image, const struct place *place, const str
 void check_machine(const struct image *image, const struct options *options);
 void check_rights(const struct image *image);
 void check_surroundings(const struct image *image, const struct options *options);
+/* Do other processes have what its epoll sets watch there? */
+void check_watches(const struct job *job, const struct image *image);
 void check_pidfds(const struct job *job, const struct image *image, const struct options *options);
 void check_unix_names(const struct image *image);                                 /* unix_names.c */
 void check_connections(const struct image *image, const struct options *options); /* tcp.c */

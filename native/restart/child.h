@@ -36,7 +36,8 @@ struct child {
   bool *sets_made;               /* per set of semaphores of the image */
   bool *queues_made;             /* per message queue */
   int *descriptions;
-  int *others; /* per description of a connection: the end through which it is filled */
+  int *others;  /* per description of a connection: the end through which it is filled */
+  int *watched; /* per watch of an epoll set: what another process has, or -1 */
 };
 
 /* Makes the descriptors of all processes of the job, and goes on to become them; or tells restart why not and

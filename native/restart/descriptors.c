@@ -207,10 +207,10 @@ int place_descriptors(struct child *child) {
   for (uint32_t i = 0; i < image->descriptors_count; i++)
     if (place(child, &image->descriptors[i]) < 0)
       return -1;
-  outside_close();
-  if (epoll_fill(child) < 0 || inotify_fill(child) < 0)
+  if (epoll_fill(child) < 0)
     return -1;
-  return set_async(child);
+  outside_close();
+  return inotify_fill(child) < 0 ? -1 : set_async(child);
 }
 
 static int *no_descriptors(uint32_t count) {
@@ -227,7 +227,8 @@ static int prepare(struct child *child, int base) {
   child->files_write = no_descriptors(image->files_count);
   child->descriptions = no_descriptors(image->descriptions_count);
   child->others = no_descriptors(image->descriptions_count);
-  return child->files_read && child->files_write && child->descriptions && child->others
+  child->watched = no_descriptors(image->watches_count);
+  return child->files_read && child->files_write && child->descriptions && child->others && child->watched
              ? 0
              : say_problem("not enough memory");
 }
@@ -239,6 +240,9 @@ static int find_base(const struct job *job) {
     uint32_t count = image->descriptors_count;
     if (count && image->descriptors[count - 1].fd >= base)
       base = image->descriptors[count - 1].fd + 1;
+    for (uint32_t j = 0; j < image->watches_count; j++)
+      if (image->watches[j].fd >= base)
+        base = image->watches[j].fd + 1;
   }
   return base;
 }
@@ -296,6 +300,21 @@ static int share_files(struct job *job, struct child *maker, const struct merge_
   return 0;
 }
 
+/* What an epoll set of one process watches and another process has. */
+static void find_watched(const struct job *job, const struct child *maker, const struct merge_map *maps) {
+  for (uint32_t i = 0; i < job->count; i++) {
+    const struct child *child = &job->children[i];
+    for (uint32_t j = 0; j < child->image->watches_count; j++) {
+      const struct ckpt_watch *watch = &child->image->watches[j];
+      const struct child *other = watch->pid ? job_find(job, watch->pid) : NULL;
+      if (!other)
+        continue;
+      const struct ckpt_descriptor *d = image_find_descriptor(other->image, (int32_t)watch->target - 1);
+      child->watched[j] = maker->descriptions[maps[other - job->children].descriptions[d->description]];
+    }
+  }
+}
+
 int make_descriptors(struct job *job) {
   struct image merged;
   struct child maker = job->children[0];
@@ -317,5 +336,6 @@ int make_descriptors(struct job *job) {
   for (uint32_t i = 0; i < job->count; i++)
     for (uint32_t j = 0; j < job->images[i].descriptions_count; j++)
       job->children[i].descriptions[j] = maker.descriptions[maps[i].descriptions[j]];
+  find_watched(job, &maker, maps);
   return 0;
 }

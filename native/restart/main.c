@@ -117,6 +117,7 @@ static bool checks_pass(struct restart *r) {
     check_rights(image);
     check_surroundings(image, &r->options);
     check_pidfds(&r->job, image, &r->options);
+    check_watches(&r->job, image);
     check_unix_names(image);
     check_connections(image, &r->options);
     check_files(image, &r->place, &r->options, &r->changes);

@@ -141,7 +141,7 @@ static bool description_ok(const struct image *image, const struct ckpt_descript
   }
 }
 
-static bool has_descriptor(const struct image *image, int32_t fd) {
+const struct ckpt_descriptor *image_find_descriptor(const struct image *image, int32_t fd) {
   uint32_t low = 0, high = image->descriptors_count;
   while (low < high) {
     uint32_t middle = low + (high - low) / 2;
@@ -150,7 +150,19 @@ static bool has_descriptor(const struct image *image, int32_t fd) {
     else
       high = middle;
   }
-  return low < image->descriptors_count && image->descriptors[low].fd == fd;
+  bool found = low < image->descriptors_count && image->descriptors[low].fd == fd;
+  return found ? &image->descriptors[low] : NULL;
+}
+
+/* Whose it is when another process has it is looked at once all are known (check_watches). */
+static bool watch_ok(const struct image *image, const struct ckpt_watch *watch) {
+  if (watch->set >= image->descriptions_count || image->descriptions[watch->set].kind != CKPT_DESC_EPOLL ||
+      watch->fd < 0 || watch->fd >= DESCRIPTOR_MOST || watch->pid < 0)
+    return false;
+  if (watch->pid)
+    return watch->target && watch->target <= DESCRIPTOR_MOST;
+  return watch->target ? watch->target <= image->descriptions_count
+                       : image_find_descriptor(image, watch->fd) != NULL;
 }
 
 static bool option_ok(const struct ckpt_option *option) {
@@ -192,12 +204,9 @@ static int check_sockets(struct image *image) {
 }
 
 static int check_events(struct image *image) {
-  for (uint32_t i = 0; i < image->watches_count; i++) {
-    const struct ckpt_watch *watch = &image->watches[i];
-    if (watch->set >= image->descriptions_count || image->descriptions[watch->set].kind != CKPT_DESC_EPOLL ||
-        !has_descriptor(image, watch->fd))
+  for (uint32_t i = 0; i < image->watches_count; i++)
+    if (!watch_ok(image, &image->watches[i]))
       return damaged(image, "epoll watch", i);
-  }
   for (uint32_t i = 0; i < image->inotify_count; i++) {
     const struct ckpt_inotify *watch = &image->inotify[i];
     if (watch->instance >= image->descriptions_count || !watch->file || watch->file > image->files_count ||

@@ -11,6 +11,7 @@
 #include <sys/eventfd.h>
 #include <sys/inotify.h>
 #include <sys/mman.h>
+#include <sys/signalfd.h>
 #include <sys/socket.h>
 #include <sys/syscall.h>
 #include <sys/wait.h>
@@ -23,6 +24,17 @@ static int epoll_on_a_reused_number(void) {
   int set = epoll_create1(0), watched = eventfd(0, 0);
   CHECK(epoll_ctl(set, EPOLL_CTL_ADD, watched, &event) == 0);
   CHECK(dup(watched) >= 0 && close(watched) == 0 && eventfd(0, 0) == watched);
+  return set;
+}
+
+/* The same of a signalfd, which tells of signals to the process that has added it. */
+static int epoll_on_a_moved_signalfd(void) {
+  struct epoll_event event = {.events = EPOLLIN};
+  sigset_t signals;
+  sigemptyset(&signals);
+  int set = epoll_create1(0), watched = signalfd(-1, &signals, 0);
+  CHECK(epoll_ctl(set, EPOLL_CTL_ADD, watched, &event) == 0);
+  CHECK(dup(watched) >= 0 && close(watched) == 0);
   return set;
 }
 
@@ -159,6 +171,7 @@ static int open_kind(const char *kind) {
               {"tls", with_tls},
               {"senders", from_one_sender},
               {"epoll", epoll_on_a_reused_number},
+              {"signals", epoll_on_a_moved_signalfd},
               {"inotify", inotify_on_a_deleted_file},
               {"lease", under_a_lease},
               {"message", waiting_message},
