@@ -82,6 +82,17 @@ for (
   );
 }
 
+for (
+  const [kind, words] of [
+    ["half-read", /a half-read file of a process's that is in flight/],
+    ["signalling", /signals its input and output, and is in flight/],
+    ["leased", /signals its input and output, and is in flight/],
+  ] as const
+) {
+  Deno.test(`checkpoint() refuses what is in flight and ${kind}`, () =>
+    refused([built("tests/fd_other"), kind], words));
+}
+
 Deno.test("checkpoint() without kcmp refuses an epoll set that watches what has another number by now", async () => {
   await refused([built("tests/fd_other"), "epoll"], /epoll.*closed or reused/, {
     CKPT_FORCE: "fcntl",

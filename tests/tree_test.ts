@@ -86,6 +86,11 @@ roundtrips([
     does: "brings back epoll sets that watch what another process has, also such as are in flight",
     program: "tree_epoll_in_flight",
   },
+  {
+    does: "brings back pidfds and entries in /proc once for those who share them, also in flight",
+    program: "tree_common",
+    fcntl: true,
+  },
 ]);
 
 /**

@@ -87,6 +87,8 @@ long keep_locks(struct looking *l);
 
 /* in_flight.c: was it peeked out of a socket? */
 bool is_in_flight(const struct checkpoint *c, int fd);
+/* And nobody has it open, this process having been looked at? */
+bool is_only_in_flight(const struct checkpoint *c, int fd);
 /* Those that the processes of a job have told each other. */
 long describe_in_flight(struct looking *l, struct list *inodes);
 

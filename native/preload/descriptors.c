@@ -140,6 +140,8 @@ static long describe_owner(struct looking *l, struct ckpt_description *d) {
     return 0;
   d->owner = owner.type == F_OWNER_PGRP ? -owner.pid : owner.pid;
   d->owner_type = owner.type == F_OWNER_TID && owner.pid;
+  if (l->flags & O_ASYNC && is_only_in_flight(l->c, l->fd))
+    return refuse(l, "one that signals its input and output, and is in flight, and nobody has it open");
   return d->owner_type && !is_thread(l->c, owner.pid)
              ? refuse(l, "one that signals a thread of another process")
              : 0;

@@ -96,10 +96,10 @@ static bool is_own_ended(int32_t pid) {
          info.si_pid == pid;
 }
 
-/* Those of others are made once all are there, which is too late for what is in flight. */
+/* Children that have ended come to their groups after what is in flight has been made. */
 static bool has_pidfd_of(const struct looking *l, int32_t pid, struct ckpt_description *d) {
   bool own = pid == l->c->process.pid;
-  if (!own && (is_in_flight(l->c, l->fd) || !(is_in_job(l->c, pid) || is_own_ended(pid))))
+  if (!own && !is_in_job(l->c, pid) && (is_in_flight(l->c, l->fd) || !is_own_ended(pid)))
     return false;
   d->kind = CKPT_DESC_PIDFD;
   d->b = own ? 0 : (uint64_t)pid;

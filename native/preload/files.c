@@ -25,13 +25,11 @@ static uint64_t starttime_of(int32_t pid) {
   return proc_read(pid, "stat", stat, sizeof stat) > 0 ? proc_starttime(stat) : 0;
 }
 
-/* Of a process that may be gone already: then its name says so. `rest` is what comes after the id. What is in
- * flight, and threads, would have to be there before the processes are. 1, or an error. */
+/* Of a process that may be gone already: then its name says so. `rest` is what comes after the id. 1, or an
+ * error: threads are there only once the processes run. */
 static long name_foreign(struct looking *l, struct text *name, int32_t pid, const char *rest,
                          struct ckpt_description *d) {
   const char *thread = rest + sizeof "/task/" - 1;
-  if (is_in_flight(l->c, l->fd))
-    return refuse(l, "a file of a process's that is in flight");
   if (text_starts(rest, "/task/") && is_in_job(l->c, pid) && text_take_decimal(&thread) != (uint64_t)pid)
     return refuse(l, "a file of one thread's");
   text_add(name, l->name);
@@ -100,6 +98,10 @@ static long describe_live_file(struct looking *l, struct ckpt_description *d) {
     return foreign;
   if (l->name[0] != '/' || name.cut || (!foreign && !is_named(&l->st, path)))
     return refuse(l, "a file of the kernel's without a name");
+  bool of_process = foreign || text_starts(path, "/proc/self/.") || text_starts(path, "/proc/thread-self/.");
+  /* What a process has to say there is asked again once it is as it was, by those who have it open. */
+  if (of_process && l->pos && !(l->flags & O_PATH) && is_only_in_flight(l->c, l->fd))
+    return refuse(l, "a half-read file of a process's that is in flight and that nobody has open");
   if (access_mode(l->flags) != O_RDONLY && is_pressure(path))
     return refuse(l, "a pressure trigger");
   long file = add_file(l->c, &l->st, path, CKPT_FILE_OPEN | CKPT_FILE_LIVE);

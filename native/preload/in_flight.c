@@ -17,6 +17,15 @@ bool is_in_flight(const struct checkpoint *c, int fd) {
   return false;
 }
 
+bool is_only_in_flight(const struct checkpoint *c, int fd) {
+  const struct open_file *files = c->open_files.entries;
+  uint32_t id = shared_id(c, fd);
+  for (size_t i = 0; id && i < c->open_files.count; i++)
+    if (files[i].id == id && !files[i].in_flight)
+      return false;
+  return is_in_flight(c, fd);
+}
+
 static bool is_looked_into(const struct checkpoint *c, uint64_t ino) {
   const uint64_t *all = c->looked_into.entries;
   for (size_t i = 0; i < c->looked_into.count; i++)

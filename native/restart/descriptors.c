@@ -4,8 +4,10 @@
 #include <fcntl.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/file.h>
 #include <unistd.h>
 
+#include "common.h"
 #include "entries.h"
 #include "inet.h"
 #include "job.h"
@@ -48,7 +50,7 @@ static int at_position(const struct child *child, const struct ckpt_description 
   return fd;
 }
 
-static int make_file(struct child *child, const struct ckpt_description *d) {
+int descriptor_open_file(struct child *child, const struct ckpt_description *d) {
   int fd =
       is_entry(child, d, entry_is_foreign) ? entry_open(child, d) : file_open(child, d->file - 1, d->flags);
   return at_position(child, d, fd);
@@ -83,16 +85,28 @@ static int set_flags(const struct child *child, const struct ckpt_description *d
   return 0;
 }
 
+static int own(const struct child *child, const struct ckpt_description *d, int fd) {
+  if (!(d->flags & O_PATH) && set_owner(child, d, fd) < 0 && errno != ESRCH)
+    return say_problem("%s: cannot set its owner: %s", image_string(child->image, d->name), strerror(errno));
+  return 0;
+}
+
+int descriptor_set_up(const struct child *child, const struct ckpt_description *d, int fd) {
+  return set_flags(child, d, fd) < 0 ? -1 : own(child, d, fd);
+}
+
 static int make(struct child *child, uint32_t index) {
   const struct ckpt_description *d = &child->image->descriptions[index];
   int *fd = &child->descriptions[index];
+  if (common_has(child->job->making, index))
+    return common_make(child->job, index) < 0 ? -1 : 0;
   switch (*fd < 0 ? d->kind : 0) {
   case CKPT_DESC_OUTSIDE:
     *fd = outside_make(child, d);
     break;
   case CKPT_DESC_FILE:
   case CKPT_DESC_DEVICE:
-    *fd = is_entry(child, d, entry_is_foreign) ? make_place(child) : make_file(child, d);
+    *fd = is_entry(child, d, entry_is_foreign) ? make_place(child) : descriptor_open_file(child, d);
     break;
   case CKPT_DESC_TERMINAL:
     *fd = outside_make_terminal(child, d);
@@ -140,21 +154,17 @@ static int make_own_pidfd(const struct child *child, uint32_t index) {
   return fd < 0 ? -1 : set_flags(child, d, fd);
 }
 
-static int own(const struct child *child, const struct ckpt_description *d, int fd) {
-  if (!(d->flags & O_PATH) && set_owner(child, d, fd) < 0 && errno != ESRCH)
-    return say_problem("%s: cannot set its owner: %s", image_string(child->image, d->name), strerror(errno));
-  return 0;
-}
-
 /* What is about the process itself is made there: it does not exist before. */
 static int make_own(struct child *child) {
   const struct image *image = child->image;
   for (uint32_t i = 0; i < image->descriptions_count; i++) {
     const struct ckpt_description *d = &image->descriptions[i];
-    if (d->kind == CKPT_DESC_PIDFD && make_own_pidfd(child, i) < 0)
+    bool common = common_has_own(child, i);
+    if (!common && d->kind == CKPT_DESC_PIDFD && make_own_pidfd(child, i) < 0)
       return -1;
-    if (is_entry(child, d, entry_is_of_process) && ((child->descriptions[i] = make_file(child, d)) < 0 ||
-                                                    set_flags(child, d, child->descriptions[i]) < 0))
+    if (!common && is_entry(child, d, entry_is_of_process) &&
+        ((child->descriptions[i] = descriptor_open_file(child, d)) < 0 ||
+         set_flags(child, d, child->descriptions[i]) < 0))
       return -1;
     if (child->descriptions[i] >= 0 && own(child, d, child->descriptions[i]) < 0)
       return -1;
@@ -166,7 +176,7 @@ static int make_own(struct child *child) {
 static int make_late(struct child *child, uint32_t index) {
   const struct ckpt_description *d = &child->image->descriptions[index];
   int fd = at_position(child, d, file_open_low(child, d->file - 1, d->flags));
-  if (fd < 0 || set_flags(child, d, fd) < 0 || own(child, d, fd) < 0)
+  if (fd < 0 || descriptor_set_up(child, d, fd) < 0)
     return -1;
   return child->descriptions[index] = fd;
 }
@@ -186,6 +196,27 @@ static int place(struct child *child, const struct ckpt_descriptor *d) {
   return 0;
 }
 
+/* Those that belong to an open file which is only in flight: all others are taken under its number, in the
+ * end. */
+static int take_locks_in_flight(const struct child *child) {
+  const struct image *image = child->image;
+  for (uint32_t i = 0; i < image->locks_count; i++) {
+    const struct ckpt_lock *lock = &image->locks[i];
+    int fd = child->descriptions[lock->description];
+    struct flock range = {.l_type = lock->exclusive ? F_WRLCK : F_RDLCK,
+                          .l_whence = SEEK_SET,
+                          .l_start = (off_t)lock->start,
+                          .l_len = (off_t)lock->length};
+    if (image_number_of(image, lock->description) >= 0 || lock->kind == CKPT_LOCK_POSIX)
+      continue;
+    if ((lock->kind == CKPT_LOCK_FLOCK ? flock(fd, (lock->exclusive ? LOCK_EX : LOCK_SH) | LOCK_NB)
+                                       : fcntl(fd, F_OFD_SETLK, &range)) < 0)
+      return say_problem("cannot take the lock on %s, which is in flight, back: %s",
+                         image_string(image, image->descriptions[lock->description].name), strerror(errno));
+  }
+  return 0;
+}
+
 /* O_ASYNC waits until everything is in place: the signal tells the number under which it was set, and nothing
  * that restart does is to be signalled. */
 static int set_async(const struct child *child) {
@@ -202,7 +233,7 @@ static int set_async(const struct child *child) {
 
 int place_descriptors(struct child *child) {
   const struct image *image = child->image;
-  if (make_own(child) < 0)
+  if (common_share(child) < 0 || make_own(child) < 0 || take_locks_in_flight(child) < 0)
     return -1;
   for (uint32_t i = 0; i < image->descriptors_count; i++)
     if (place(child, &image->descriptors[i]) < 0)
@@ -274,7 +305,7 @@ static int make_all(struct job *job, struct child *maker, const bool *late) {
   for (uint32_t i = 0; i < maker->image->descriptions_count; i++)
     if (!late[i] && make(maker, i) < 0)
       return -1;
-  return sockets_finish(maker);
+  return job->making->in_flight && job->count > 1 ? 0 : sockets_finish(maker);
 }
 
 /* Memory that several processes share is made once. What one process alone has, and only maps, is made there.
@@ -316,26 +347,28 @@ static void find_watched(const struct job *job, const struct child *maker, const
 }
 
 int make_descriptors(struct job *job) {
-  struct image merged;
-  struct child maker = job->children[0];
+  struct making *making = job->making = calloc(1, sizeof *making);
   struct merge_map *maps = calloc(job->count, sizeof *maps);
-  maker.image = &merged;
-  if (!maps)
+  if (!making || !maps)
     return say_problem("not enough memory");
-  if (merge_descriptions(job, &merged, maps) < 0)
+  struct child *maker = &making->maker;
+  making->maps = maps;
+  *maker = job->children[0];
+  maker->image = &making->merged;
+  if (merge_descriptions(job, maker->image, maps) < 0 || common_find(job) < 0)
     return -1;
   int base = find_base(job);
   for (uint32_t i = 0; i < job->count; i++)
     if (prepare(&job->children[i], base) < 0)
       return -1;
-  bool *late = find_late(job, &merged, maps);
-  if (!late || prepare(&maker, base) < 0 || outside_keep(job) < 0 || make_all(job, &maker, late) < 0 ||
-      share_files(job, &maker, maps) < 0)
+  bool *late = find_late(job, maker->image, maps);
+  if (!late || prepare(maker, base) < 0 || outside_keep(job) < 0 || make_all(job, maker, late) < 0 ||
+      share_files(job, maker, maps) < 0)
     return -1;
   free(late);
   for (uint32_t i = 0; i < job->count; i++)
     for (uint32_t j = 0; j < job->images[i].descriptions_count; j++)
-      job->children[i].descriptions[j] = maker.descriptions[maps[i].descriptions[j]];
-  find_watched(job, &maker, maps);
+      job->children[i].descriptions[j] = maker->descriptions[maps[i].descriptions[j]];
+  find_watched(job, maker, maps);
   return 0;
 }

@@ -16,6 +16,12 @@ int place_descriptors(struct child *child);
  * well; `what` is for the words. */
 int descriptor_lift(const struct child *child, int fd, const char *what);
 
+/* Opens a file that a description is about, at its position: a descriptor of ours, or -1 with a problem said.
+ */
+int descriptor_open_file(struct child *child, const struct ckpt_description *d);
+/* Gives what has been opened its flags, and whom it signals: 0 or -1. */
+int descriptor_set_up(const struct child *child, const struct ckpt_description *d, int fd);
+
 /* Makes all ends of the pipe that this description is the first of: 0 or -1. */
 int pipe_make(struct child *child, uint32_t first);
 

@@ -35,6 +35,15 @@ bool entry_is_of_process(const struct ckpt_file *file, const char *path) {
   return entry_is_foreign(file, path) || (file->flags & CKPT_FILE_LIVE && is_own(path));
 }
 
+int entry_name_owner(const char *path, pid_t owner, char name[PATH_MAX]) {
+  const char *own = PROC "self/.", *thread = PROC "thread-self/.";
+  int length = text_starts(path, own) ? snprintf(name, PATH_MAX, PROC "%d%s", owner, path + strlen(own))
+               : text_starts(path, thread)
+                   ? snprintf(name, PATH_MAX, PROC "%d/task/%d%s", owner, owner, path + strlen(thread))
+                   : snprintf(name, PATH_MAX, "%s", path);
+  return length < PATH_MAX ? 0 : -1;
+}
+
 /* The same entry of another process, of which only the main thread is there. */
 static int name_of_other(pid_t pid, const char *rest, char path[PATH_MAX]) {
   size_t length = strlen(rest);

@@ -12,5 +12,7 @@ bool entry_is_foreign(const struct ckpt_file *file, const char *path);
  * problem said.
  */
 int entry_open(struct child *child, const struct ckpt_description *d);
+/* The name that an entry which its own process calls "self" has for others: 0, or -1 when it is too long. */
+int entry_name_owner(const char *path, pid_t owner, char name[PATH_MAX]);
 
 #endif

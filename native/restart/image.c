@@ -30,6 +30,13 @@ const char *image_string(const struct image *image, ckpt_string offset) {
   return image->strings + offset;
 }
 
+int image_number_of(const struct image *image, uint32_t description) {
+  for (uint32_t i = 0; i < image->descriptors_count; i++)
+    if (image->descriptors[i].description == description)
+      return image->descriptors[i].fd;
+  return -1;
+}
+
 int image_add_string(struct image *image, const char *text, ckpt_string *offset) {
   size_t size = strlen(text) + 1;
   if (size > UINT32_MAX - image->strings_size)

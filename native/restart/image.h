@@ -97,6 +97,8 @@ int image_read_notes(struct image *image);
 int image_check_notes(struct image *image);
 /* The part of it about descriptors and what is behind them. */
 int image_check_descriptors(struct image *image);
+/* Under which number it has an open file; -1: it is only in flight, or watched. */
+int image_number_of(const struct image *image, uint32_t description);
 /* The descriptor with this number, or null. */
 const struct ckpt_descriptor *image_find_descriptor(const struct image *image, int32_t fd);
 int image_check_tcp(struct image *image);

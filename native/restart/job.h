@@ -7,6 +7,7 @@
 #include "image.h"
 
 struct made_pty;
+struct making;
 struct repaired;
 
 struct job {
@@ -17,6 +18,7 @@ struct job {
   uint32_t ptys_count;
   struct repaired *repaired; /* connections to the outside (tcp_repair.h) */
   uint32_t repaired_count;
+  struct making *making; /* their descriptors (common.h) */
 };
 
 /* Opens the cores beside the root's: 0, or -1 with a problem said. Takes over `root`. */

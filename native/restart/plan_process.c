@@ -84,19 +84,12 @@ void plan_add_credentials(const struct child *child, struct room *room, struct p
   want->group_count = image->groups_count;
 }
 
-static int descriptor_of(const struct image *image, uint32_t description) {
-  for (uint32_t i = 0; i < image->descriptors_count; i++)
-    if (image->descriptors[i].description == description)
-      return image->descriptors[i].fd;
-  return -1;
-}
-
 void plan_add_locks(const struct child *child, struct room *room, struct plan *plan) {
   const struct image *image = child->image;
   plan->locks = room_take(room, image->locks_count * sizeof *plan->locks);
   for (uint32_t i = 0; i < image->locks_count; i++) {
     const struct ckpt_lock *lock = &image->locks[i];
-    int fd = descriptor_of(image, lock->description);
+    int fd = image_number_of(image, lock->description);
     if (fd >= 0)
       plan->locks[plan->lock_count++] = (struct plan_lock){
           .fd = fd,
@@ -148,7 +141,7 @@ void plan_add_owners(const struct child *child, struct room *room, struct plan *
   plan->owners = room_take(room, image->descriptions_count * sizeof *plan->owners);
   for (uint32_t i = 0; i < image->descriptions_count; i++) {
     const struct ckpt_description *d = &image->descriptions[i];
-    int fd = d->owner_type && d->owner != image->process.pid ? descriptor_of(image, i) : -1;
+    int fd = d->owner_type && d->owner != image->process.pid ? image_number_of(image, i) : -1;
     if (fd >= 0)
       plan->owners[plan->owner_count++] = (struct plan_owner){.fd = fd, .tid = d->owner};
   }
@@ -160,7 +153,7 @@ void plan_add_notifications(const struct child *child, struct room *room, struct
   for (uint32_t i = 0; i < image->descriptions_count; i++) {
     const struct ckpt_description *d = &image->descriptions[i];
     bool notifies = d->kind == CKPT_DESC_QUEUE && d->b & CKPT_QUEUE_NOTIFIES;
-    int fd = notifies ? descriptor_of(image, i) : -1;
+    int fd = notifies ? image_number_of(image, i) : -1;
     if (fd < 0)
       continue;
     struct plan_notification *notification = &plan->notifications[plan->notification_count++];
@@ -175,7 +168,7 @@ void plan_add_positions(const struct child *child, struct room *room, struct pla
   for (uint32_t i = 0; i < image->descriptions_count; i++) {
     const struct ckpt_description *d = &image->descriptions[i];
     bool live = d->kind == CKPT_DESC_FILE && image->files[d->file - 1].flags & CKPT_FILE_LIVE;
-    int fd = live && d->pos && !(d->flags & O_PATH) ? descriptor_of(image, i) : -1;
+    int fd = live && d->pos && !(d->flags & O_PATH) ? image_number_of(image, i) : -1;
     if (fd >= 0)
       plan->positions[plan->position_count++] = (struct plan_position){.fd = fd, .position = d->pos};
   }

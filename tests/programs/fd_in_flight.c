@@ -2,7 +2,9 @@
 #include <fcntl.h>
 #include <stdbool.h>
 #include <sys/eventfd.h>
+#include <sys/file.h>
 #include <sys/socket.h>
+#include <sys/syscall.h>
 #include <sys/wait.h>
 
 #include "check.h"
@@ -107,13 +109,61 @@ static void expect_files(int from) {
   CHECK(close(fds[0]) == 0 && close(fds[1]) == 0 && close(150) == 0 && unlink("shared") == 0);
 }
 
+static void try_lock(int to_fail) {
+  int fd = open("locked", O_RDWR);
+  struct flock lock = whole_file();
+  CHECK(fd >= 0 && flock(fd, LOCK_EX | LOCK_NB) == -to_fail && fcntl(fd, F_OFD_SETLK, &lock) == -to_fail);
+  CHECK(close(fd) == 0);
+}
+
+/* Both kinds that belong to an open file, which nobody has. */
+static void offer_locked(int to) {
+  int fd = open("locked", O_RDWR | O_CREAT, 0600);
+  struct flock lock = whole_file();
+  CHECK(fd >= 0 && flock(fd, LOCK_EX) == 0 && fcntl(fd, F_OFD_SETLK, &lock) == 0);
+  give(to, "locked", &fd, 1, true);
+  try_lock(1);
+}
+
+static void expect_locked(int from) {
+  int fd;
+  try_lock(1);
+  take(from, "locked", &fd, 1);
+  try_lock(1);
+  CHECK(close(fd) == 0);
+  try_lock(0);
+  CHECK(unlink("locked") == 0);
+}
+
+/* Of this process itself: a pidfd, an entry in /proc that it has open as well, and one that it has not. */
+static int offer_own(int to) {
+  char text[3];
+  int status = open("/proc/self/status", O_RDONLY), comm = open("/proc/self/comm", O_RDONLY);
+  int pidfd = (int)syscall(SYS_pidfd_open, getpid(), 0);
+  CHECK(pidfd >= 0 && comm >= 0 && read(status, text, 3) == 3 && memcmp(text, "Nam", 3) == 0);
+  give(to, "own", (int[]){status, pidfd, comm}, 3, false);
+  CHECK(close(pidfd) == 0 && close(comm) == 0);
+  return status;
+}
+
+static void expect_own(int from, int status) {
+  int fds[3];
+  char text[16] = "";
+  take(from, "own", fds, 3);
+  CHECK(read(fds[0], text, 2) == 2 && memcmp(text, "e:", 2) == 0);
+  CHECK(read(status, text, 6) == 6 && memcmp(text, "\tfd_in", 6) == 0);
+  CHECK(syscall(SYS_pidfd_send_signal, fds[1], 0, NULL, 0) == 0);
+  CHECK(read(fds[2], text, sizeof text) == 13 && memcmp(text, "fd_in_flight\n", 13) == 0);
+}
+
 int main(void) {
-  int stream[2], packets[2], inner[2], pipe_ends[2], fds[MOST], before;
+  int stream[2], packets[2], files[2], inner[2], pipe_ends[2], fds[MOST], before;
   unsigned long count = 7;
   for (int i = 0; i < BIG; i++)
     block[i] = (char)(i * 31 + i / 256);
   pair(SOCK_STREAM, stream);
   pair(SOCK_SEQPACKET, packets);
+  pair(SOCK_STREAM, files);
   CHECK(pipe(pipe_ends) == 0 && write(pipe_ends[1], "in the pipe", 11) == 11);
   put(stream[0], block, BIG);
   put(stream[0], "abc", 3);
@@ -127,6 +177,8 @@ int main(void) {
   give(inner[0], "inner", (int[]){eventfd(3, EFD_NONBLOCK)}, 1, true);
   give(packets[0], "a pair", inner, 2, true);
   give(packets[0], "itself", packets, 2, false);
+  int own = offer_own(packets[0]);
+  offer_locked(files[0]);
   before = open_descriptors();
   ready();
   wait_for_go();
@@ -147,6 +199,8 @@ int main(void) {
   put(inner[1], "back", 4);
   take(inner[0], "back", NULL, 0);
   take(packets[1], "itself", fds, 2);
+  expect_own(packets[1], own);
+  expect_locked(files[1]);
   put(fds[1], "same", 4);
   take(packets[0], "same", NULL, 0);
   success();

@@ -16,7 +16,7 @@
 #include <sys/syscall.h>
 #include <sys/wait.h>
 
-#include "check.h"
+#include "rights.h"
 
 /* It watches a descriptor that has become another one, while what it was lives on. */
 static int epoll_on_a_reused_number(void) {
@@ -36,6 +36,37 @@ static int epoll_on_a_moved_signalfd(void) {
   CHECK(epoll_ctl(set, EPOLL_CTL_ADD, watched, &event) == 0);
   CHECK(dup(watched) >= 0 && close(watched) == 0);
   return set;
+}
+
+/* Sent away and received by nobody, in a socket that is given back. */
+static int in_flight(int fd) {
+  int way[2];
+  CHECK(fd >= 0 && socketpair(AF_UNIX, SOCK_STREAM, 0, way) == 0);
+  send_descriptor(way[1], fd);
+  CHECK(close(fd) == 0);
+  return way[0];
+}
+
+static int half_read_in_flight(void) {
+  char byte;
+  int fd = open("/proc/self/status", O_RDONLY);
+  CHECK(read(fd, &byte, 1) == 1);
+  return in_flight(fd);
+}
+
+static int signals_in_flight(void) {
+  int ends[2];
+  CHECK(pipe(ends) == 0 && fcntl(ends[0], F_SETFL, O_ASYNC) == 0);
+  return in_flight(ends[0]);
+}
+
+static int lease_in_flight(void) {
+  int fd = memfd_create("leased", 0), again;
+  char path[64];
+  snprintf(path, sizeof path, "/proc/self/fd/%d", fd);
+  again = open(path, O_RDONLY);
+  CHECK(close(fd) == 0 && fcntl(again, F_SETLEASE, F_RDLCK) == 0);
+  return in_flight(again);
 }
 
 /* In eBPF: "return 0". */
@@ -172,6 +203,9 @@ static int open_kind(const char *kind) {
               {"senders", from_one_sender},
               {"epoll", epoll_on_a_reused_number},
               {"signals", epoll_on_a_moved_signalfd},
+              {"half-read", half_read_in_flight},
+              {"signalling", signals_in_flight},
+              {"leased", lease_in_flight},
               {"inotify", inotify_on_a_deleted_file},
               {"lease", under_a_lease},
               {"message", waiting_message},
