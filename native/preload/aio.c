@@ -2,7 +2,9 @@
  *
  * What is under way in a queue the kernel shows to nobody. But whoever ends a queue waits for that: so it is
  * ended, and a new one made in its place, with all events that nobody has taken. What comes last is seen
- * through a pipe, which keeps the pages of the ring when the mapping goes. */
+ * through a pipe, which keeps the pages of the ring when the mapping goes. This comes before anything is
+ * described, here or in another process: what ends may be counted by an eventfd (IOCB_FLAG_RESFD), or make a
+ * file longer. */
 #include "core/aio.h"
 
 #include <errno.h>
@@ -101,21 +103,52 @@ static long make_anew(struct reading *r, uint64_t queue, uint64_t size, struct p
   return result;
 }
 
-long add_queue(struct reading *r, struct ckpt_region *region) {
-  uint64_t size = region->end - region->start;
+static long settle(struct reading *r) {
+  uint64_t queue = r->map.start, size = r->map.end - queue;
   struct polls polls = {0};
-  if (!is_queue(region->start))
-    return add_anonymous(r, region, SOURCE_EXISTING);
-  if (size > RING_MOST || aio_waiting((const struct aio_ring *)region->start, size) < 0)
+  if (!is_queue(queue))
+    return 0;
+  if (size > RING_MOST || aio_waiting((const struct aio_ring *)queue, size) < 0)
     return refuse_region(r, "a queue of asynchronous I/O (io_setup) that is too large");
-  long result = make_anew(r, region->start, size, &polls);
+  long result = make_anew(r, queue, size, &polls);
   if (result < 0)
     return fail(r->c, result, "the queue of asynchronous I/O (io_setup) at %x cannot be looked into: %s",
-                region->start, text_errno(result));
+                queue, text_errno(result));
   for (uint32_t i = 0; i < polls.count; i++)
-    sys(SYS_(io_submit), region->start, 1, &polls.requests[i]);
-  if (polls.count)
-    return refuse_region(r, "a queue of asynchronous I/O (io_setup) with polls under way");
+    sys(SYS_(io_submit), queue, 1, &polls.requests[i]);
+  return polls.count ? refuse_region(r, "a queue of asynchronous I/O (io_setup) with polls under way") : 0;
+}
+
+static bool is_ring(const char *name) {
+  return text_starts(name, "/[aio]");
+}
+
+long settle_queues(struct checkpoint *c) {
+  enum { BUFFER = 64 << 10 };
+  struct proc_lines lines;
+  struct reading *r = arena_take(&c->arena, sizeof *r);
+  char *buffer = arena_take(&c->arena, BUFFER);
+  if (!r || !buffer)
+    return -ENOMEM;
+  r->c = c;
+  long result = proc_lines_open(&lines, "/proc/thread-self/maps", buffer, BUFFER);
+  if (result < 0)
+    return fail(c, result, "/proc/self/maps: %s", text_errno(result));
+  for (char *line; result == 0 && (line = proc_lines_next(&lines));) {
+    if (!proc_parse_map(line, &r->map) || !is_ring(r->map.name))
+      continue;
+    text_copy(r->name, sizeof r->name, r->map.name);
+    result = settle(r);
+  }
+  if (result == 0)
+    result = lines.error;
+  proc_lines_close(&lines);
+  return result < 0 ? fail(c, result, "/proc/self/maps: %s", text_errno(result)) : 0;
+}
+
+long add_queue(struct reading *r, struct ckpt_region *region) {
+  if (!is_queue(region->start))
+    return add_anonymous(r, region, SOURCE_EXISTING);
   region->kind = CKPT_REGION_AIO;
   region->flags = 0;
   return add_region(r, region, SOURCE_WHOLE);

@@ -118,6 +118,7 @@ long fail(struct checkpoint *c, long code, const char *format, ...);
 long freeze_threads(struct checkpoint *c);         /* freeze.c */
 long close_strays(struct checkpoint *c);           /* strays.c */
 long refuse_company(struct checkpoint *c);         /* refuse.c */
+long settle_queues(struct checkpoint *c);          /* aio.c: nothing is under way in them any more */
 long gather_job(struct checkpoint *c);             /* meet.c */
 long describe_process(struct checkpoint *c);       /* process.c */
 long describe_clocks(struct checkpoint *c);        /* process.c */

@@ -1,9 +1,11 @@
 /* aio_syncs PATH: until the line "go", lets what it has written to a file be synced, with several requests
- * under way, and checks each that has ended: none is lost, none comes twice. */
+ * under way, and checks each that has ended: none is lost, none comes twice, and an eventfd has
+ * counted each. */
 #include <fcntl.h>
 #include <linux/aio_abi.h>
 #include <poll.h>
 #include <stdbool.h>
+#include <sys/eventfd.h>
 #include <sys/syscall.h>
 
 #include "check.h"
@@ -23,7 +25,9 @@ int main(int argc, char **argv) {
   struct iocb requests[DEPTH];
   bool under_way[DEPTH] = {false};
   int fd = open(argv[1], O_RDWR | O_CREAT | O_TRUNC | O_CLOEXEC, 0600);
-  CHECK(fd >= 0 && syscall(SYS_io_setup, DEPTH, &queue) == 0);
+  int counter = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
+  eventfd_t counted;
+  CHECK(fd >= 0 && counter >= 0 && syscall(SYS_io_setup, DEPTH, &queue) == 0);
   ready();
   for (;;) {
     bool asked = is_asked();
@@ -35,8 +39,11 @@ int main(int argc, char **argv) {
         continue;
       memset(block, (int)next, sizeof block);
       CHECK(pwrite(fd, block, sizeof block, next++ % 8 * BLOCK) == BLOCK);
-      *request = (struct iocb){
-          .aio_data = (unsigned)i, .aio_lio_opcode = IOCB_CMD_FSYNC, .aio_fildes = (unsigned)fd};
+      *request = (struct iocb){.aio_data = (unsigned)i,
+                               .aio_lio_opcode = IOCB_CMD_FSYNC,
+                               .aio_fildes = (unsigned)fd,
+                               .aio_flags = IOCB_FLAG_RESFD,
+                               .aio_resfd = (unsigned)counter};
       under_way[i] = true;
       CHECK(syscall(SYS_io_submit, queue, 1, &request) == 1);
     }
@@ -49,5 +56,6 @@ int main(int argc, char **argv) {
     done++;
   }
   wait_for_go();
+  CHECK(eventfd_read(counter, &counted) == 0 && counted == (eventfd_t)done);
   success();
 }
