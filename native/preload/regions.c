@@ -198,6 +198,8 @@ long check_swap(struct checkpoint *c) {
   if (!r || !buffer)
     return -ENOMEM;
   long result = proc_lines_open(&lines, "/proc/thread-self/smaps", buffer, BUFFER);
+  if (result < 0)
+    return fail(c, result, "/proc/self/smaps: %s", text_errno(result));
   for (char *line; result == 0 && (line = proc_lines_next(&lines));) {
     proc_parse_map(line, &r->map);
     if (!text_starts(line, "Swap:") || !proc_field(line, "Swap", 10, &r->swapped) || !r->swapped)
@@ -209,6 +211,8 @@ long check_swap(struct checkpoint *c) {
     if (region < end && region->start == r->map.start && (source == SOURCE_RESIDENT || source == SOURCE_HELD))
       result = fail(c, -EAGAIN, "shared memory at %x has just been swapped out: try again", r->map.start);
   }
+  if (result == 0)
+    result = lines.error;
   proc_lines_close(&lines);
   return result;
 }
