@@ -123,16 +123,47 @@ static enum trap wait_for_trap(struct held *held, int *signal) {
   return trap;
 }
 
+/* Brings to a trap who runs: false when it does not come in time. It will: there is nothing to be done with
+ * it before. */
+static bool bring_to_trap(struct held *held) {
+  int signal;
+  if (held->state != COMING && held->state != RUNS)
+    return true;
+  if (wait_for_trap(held, &signal) == TRAP_NONE && proc_lives(held->tid))
+    return false;
+  if (held->state == COMING) {
+    set_mask(held, held->mask);
+    if (is_ours(held->signal))
+      held->signal = 0;
+  }
+  held->state = HELD;
+  return true;
+}
+
+void held_interrupt(struct held *all, size_t count) {
+  for (size_t i = 0; i < count; i++)
+    if (all[i].state == COMING || all[i].state == RUNS)
+      trace(PTRACE_INTERRUPT, all[i].tid, NULL, NULL);
+  for (size_t i = 0; i < count; i++)
+    bring_to_trap(&all[i]);
+}
+
 /* One that has ended is told of to its parent when its tracer has waited for it; which must not be done for a
  * child of ours, who has one wait for both. */
-void held_let_go(struct held *all, size_t count, int32_t parent_of) {
+bool held_let_go(struct held *all, size_t count, int32_t parent_of) {
+  bool every = true;
+  held_interrupt(all, count);
   for (size_t i = 0; i < count; i++) {
     struct held *held = &all[i];
-    if (held->state != LET_GO && trace(PTRACE_DETACH, held->tid, NULL, (void *)(uintptr_t)held->signal) < 0 &&
-        held->tid != parent_of)
+    if (held->state != HELD) {
+      every &= held->state == LET_GO;
+      continue;
+    }
+    if (trace(PTRACE_DETACH, held->tid, NULL, (void *)(uintptr_t)held->signal) < 0 && held->tid != parent_of)
       sys(SYS_(wait4), held->tid, NULL, WNOHANG | __WALL, NULL);
     held->state = LET_GO;
   }
+  return every;
 }
 
 void held_reap(const struct held *all, size_t count, int32_t main_thread) {
@@ -148,8 +179,10 @@ long held_seize(struct held *all, size_t count, int *signal) {
     long result = trace(PTRACE_SEIZE, all[i].tid, NULL, (void *)PTRACE_O_TRACESYSGOOD);
     if (result < 0)
       return result == -ESRCH ? 0 : result;
-    all[i].state = HELD;
-    if (wait_for_trap(&all[i], signal) != TRAP_EVENT || *signal == SIGTRAP)
+    /* Who was stopped is in its trap by now; else it has been continued. */
+    enum trap trap = trap_of(&all[i], signal);
+    all[i].state = trap == TRAP_NONE ? RUNS : HELD;
+    if (trap != TRAP_EVENT || *signal == SIGTRAP)
       return 0;
   }
   return count > 0;
@@ -222,24 +255,6 @@ bool held_all_stand(const struct held *all, size_t count) {
 }
 
 /* ---- Letting go --------------------------------------------------------------------------------------- */
-
-void held_interrupt(struct held *all, size_t count) {
-  int signal;
-  for (size_t i = 0; i < count; i++)
-    if (all[i].state == COMING || all[i].state == RUNS)
-      trace(PTRACE_INTERRUPT, all[i].tid, NULL, NULL);
-  for (size_t i = 0; i < count; i++) {
-    if (all[i].state != COMING && all[i].state != RUNS)
-      continue;
-    wait_for_trap(&all[i], &signal);
-    if (all[i].state == COMING) {
-      set_mask(&all[i], all[i].mask);
-      if (is_ours(all[i].signal))
-        all[i].signal = 0;
-    }
-    all[i].state = HELD;
-  }
-}
 
 /* A wait that the handler has put back in front of its `syscall` was in the kernel when the process stopped.
  * There it is to be for the end of the stop, too: a handler for SIGCONT then ends it, as it would have. The

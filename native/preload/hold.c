@@ -37,7 +37,8 @@ static void look_whether_told(const struct checkpoint *c, struct member *member)
 }
 
 void hold_give_up(const struct checkpoint *c, struct member *member) {
-  held_let_go(member->held, member->held_count, member->parent == c->process.pid ? member->pid : 0);
+  while (!held_let_go(member->held, member->held_count, member->parent == c->process.pid ? member->pid : 0))
+    ;
   member->held_count = 0;
   member->stop_signal = 0;
   member->stop_status = 0;
