@@ -18,7 +18,7 @@ $(examples): $(BUILD)/tests/%: native/examples/%.c
 $(BUILD)/unit/%: tests/native/%.c $(call objects,host,$(core_c))
 	$(call say,CC)
 	@mkdir -p $(@D) $(OBJ)/tests
-	$(Q)$(CC) $(CFLAGS) $(SAN) -MMD -MP -MF $(OBJ)/tests/$*.d -MT $@ $^ -o $@
+	$(Q)$(CC) $(CFLAGS) $(SAN) -MMD -MP -MF $(OBJ)/tests/$*.d -MT $@ $< $(call objects,host,$(core_c)) -o $@
 
 # Without -fno-builtin gcc makes calloc of malloc and memset, and a benchmark of nothing.
 $(BUILD)/bench/%: bench/%.c

@@ -33,12 +33,14 @@ long message_send(int socket, const void *packet, size_t size, struct passed pas
   return n < 0 ? n : n == (long)size ? 0 : -EMSGSIZE;
 }
 
-/* When there is no room for them all, those that fit have come. */
+/* When there is no room for them all, those that fit have come: CMSG_SPACE would have room for one more. */
 long message_receive(int socket, void *packet, size_t size, struct passed *passed) {
   struct iovec piece = {.iov_base = packet, .iov_len = size};
   union control control;
-  struct msghdr message = {
-      .msg_iov = &piece, .msg_iovlen = 1, .msg_control = &control, .msg_controllen = sizeof control};
+  struct msghdr message = {.msg_iov = &piece,
+                           .msg_iovlen = 1,
+                           .msg_control = &control,
+                           .msg_controllen = CMSG_LEN(sizeof *passed)};
   long n;
   do
     n = sys(SYS_(recvmsg), socket, &message, MSG_CMSG_CLOEXEC);
