@@ -30,13 +30,19 @@ static long receive_request(int fd, uint64_t cookie, struct ckpt_request *reques
   struct timeval limit = {.tv_sec = ANSWER_SECONDS};
   sys(SYS_(setsockopt), fd, SOL_SOCKET, SO_RCVTIMEO, &limit, sizeof limit);
   sys(SYS_(setsockopt), fd, SOL_SOCKET, SO_SNDTIMEO, &limit, sizeof limit);
-  long result = sys(SYS_(connect), fd, &address, offsetof(struct sockaddr_un, sun_path) + 1 + name.length);
+  /* With a time limit both end with EINTR when the process is stopped meanwhile, and continued. */
+  long result;
+  do
+    result = sys(SYS_(connect), fd, &address, offsetof(struct sockaddr_un, sun_path) + 1 + name.length);
+  while (result == -EINTR);
   if (result < 0)
     return result;
   if (!same_user(fd))
     return -EACCES;
   memset(request, 0, sizeof *request);
-  result = sys(SYS_(recvfrom), fd, request, sizeof *request, 0, NULL, NULL);
+  do
+    result = sys(SYS_(recvfrom), fd, request, sizeof *request, 0, NULL, NULL);
+  while (result == -EINTR);
   if (result < 0)
     return result;
   bool known = result >= (long)sizeof *request && request->version == CKPT_CONTROL_VERSION &&
@@ -61,7 +67,8 @@ long requester_connect(struct checkpoint *c, uint64_t cookie) {
 static void send_report(const struct checkpoint *c, struct ckpt_report *report) {
   report->size = sizeof *report;
   report->version = CKPT_CONTROL_VERSION;
-  sys(SYS_(sendto), c->requester, report, sizeof *report, MSG_NOSIGNAL, NULL, 0);
+  while (sys(SYS_(sendto), c->requester, report, sizeof *report, MSG_NOSIGNAL, NULL, 0) == -EINTR)
+    ;
 }
 
 void report_progress(struct checkpoint *c, uint64_t bytes, uint64_t total) {
@@ -80,9 +87,12 @@ static bool is_stderr(int fd) {
   return !S_ISREG(st.st_mode) || (flags & O_ACCMODE) == O_WRONLY || (flags & O_APPEND);
 }
 
-/* Until it has closed its side, or for as long as it may take to answer. */
+/* Until it has closed its side, or ended: the process is stopped, and nothing of it may run before somebody
+ * watches it leave. */
 static void wait_for_close(const struct checkpoint *c) {
+  struct timeval none = {0};
   char byte;
+  sys(SYS_(setsockopt), c->requester, SOL_SOCKET, SO_RCVTIMEO, &none, sizeof none);
   while (sys(SYS_(recvfrom), c->requester, &byte, sizeof byte, 0, NULL, NULL) == -EINTR)
     ;
 }
