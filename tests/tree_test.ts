@@ -61,6 +61,15 @@ roundtrips([
     program: "tree_continued",
   },
   {
+    does: "brings back a SIGCHLD that waits, blocked and without a handler",
+    program: "tree_signals",
+    args: () => ["ended"],
+  },
+  {
+    does: "adds no SIGCHLD where it is blocked and has no handler",
+    program: "tree_signals",
+  },
+  {
     does: "brings back TCP connections between processes, with what waits in them",
     program: "tree_tcp",
     fcntl: true,

@@ -169,6 +169,13 @@ uint64_t pending_for_thread(void);
 /* Of a signal that is pending for the process: makes it wait for the calling thread. False: another was
  * faster. */
 bool take_for_thread(int signal);
+/* Puts one that has been taken back for the process to get. */
+void queue_for_process(const siginfo_t *info);
+bool is_handled(const struct kernel_sigaction *action);
+/* Sets what becomes of SIGCHLD. One that waits, blocked, the kernel would drop where there is no handler. */
+void set_child_action(const struct kernel_sigaction *action);
+/* Drops a SIGCHLD that has come because somebody was traced. */
+void drop_child_trap(void);
 /* Adds the signals that wait for the calling thread alone, and those that wait for the process if asked to.
  */
 long describe_pending(struct checkpoint *c, int32_t tid, bool process_too);

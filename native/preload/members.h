@@ -112,7 +112,8 @@ void hold_after_thaw(const struct checkpoint *c);
  * really been stopped meanwhile is. */
 struct quiet {
   struct kernel_sigaction action;
-  bool was_stopped;
+  bool hears; /* of stops */
+  bool was_pending, was_stopped;
 };
 long quiet_begin(const struct checkpoint *c, struct quiet *quiet);
 void quiet_end(const struct checkpoint *c, const struct quiet *quiet);

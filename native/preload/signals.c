@@ -2,6 +2,7 @@
 #include <errno.h>
 #include <signal.h>
 #include <string.h>
+#include <sys/wait.h>
 
 #include "checkpoint.h"
 #include "core/proc.h"
@@ -72,6 +73,45 @@ static long requeue(const struct ckpt_signal *s, int32_t pid) {
     return sys(SYS_(rt_tgsigqueueinfo), pid, s->tid, number, s->info);
   long result = sys(SYS_(rt_sigqueueinfo), pid, number, s->info);
   return result == -EPERM ? sys(SYS_(kill), pid, number) : result;
+}
+
+static struct ckpt_signal for_process(const siginfo_t *info) {
+  struct ckpt_signal signal = {0};
+  memcpy(signal.info, info, sizeof signal.info);
+  return signal;
+}
+
+void queue_for_process(const siginfo_t *info) {
+  const struct ckpt_signal signal = for_process(info);
+  requeue(&signal, (int32_t)sys(SYS_(getpid)));
+}
+
+bool is_handled(const struct kernel_sigaction *action) {
+  return action->handler != SIG_DFL && action->handler != SIG_IGN;
+}
+
+void set_child_action(const struct kernel_sigaction *action) {
+  siginfo_t info;
+  memset(&info, 0, sizeof info);
+  bool taken = !is_handled(action) && take_pending(bit(SIGCHLD), &info) >= 0;
+  sys(SYS_(rt_sigaction), SIGCHLD, action, NULL, sizeof action->mask);
+  if (taken)
+    queue_for_process(&info);
+}
+
+void drop_child_trap(void) {
+  siginfo_t info;
+  memset(&info, 0, sizeof info);
+  if (take_pending(bit(SIGCHLD), &info) < 0)
+    return;
+  bool of_trap = info.si_code == CLD_TRAPPED || info.si_code == CLD_STOPPED || info.si_code == CLD_CONTINUED;
+  /* That of a child which has ended since would have come in vain: one waits at the most. */
+  if (of_trap) {
+    memset(&info, 0, sizeof info);
+    sys(SYS_(waitid), P_ALL, 0, &info, WEXITED | WNOHANG | WNOWAIT, NULL);
+  }
+  if (info.si_signo)
+    queue_for_process(&info);
 }
 
 bool take_for_thread(int signal) {

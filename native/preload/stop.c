@@ -30,7 +30,7 @@ void wait_for_stopped_children(void) {
   if (!resume->quiet || sys(SYS_(rt_sigaction), SIGCHLD, NULL, &action, sizeof action.mask) < 0)
     return;
   action.flags &= ~(uint64_t)SA_NOCLDSTOP;
-  sys(SYS_(rt_sigaction), SIGCHLD, &action, NULL, sizeof action.mask);
+  set_child_action(&action);
 }
 
 static bool is_pending(int signal) {
