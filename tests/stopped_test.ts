@@ -21,6 +21,28 @@ async function isStopped(...pids: number[]): Promise<void> {
   await eventually("it is stopped", () => pids.every((pid) => stateOf(pid) === "T"));
 }
 
+const RECVMSG = 47;
+
+/** The number of the system call that a process is in. */
+function callOf(pid: number): number {
+  return Number(Deno.readTextFileSync(`/proc/${pid}/syscall`).split(" ")[0]);
+}
+
+function nameOf(pid: number): string {
+  return Deno.readTextFileSync(`/proc/${pid}/comm`).trim();
+}
+
+/** The core of a process in an image that is being written. */
+function coreOf(pid: number, job: string): string | undefined {
+  try {
+    const hidden = [...Deno.readDirSync(job)].find(({ name }) => name.startsWith(".ckpt-"));
+    const cores = hidden ? [...Deno.readDirSync(`${job}/${hidden.name}`)] : [];
+    return cores.find(({ name }) => name === `${pid}.core`)?.name;
+  } catch {
+    return undefined; // not yet there, or not any more
+  }
+}
+
 async function save(pid: number, as: Who, ...options: string[]) {
   return await run([...asUser(as), built("ckpt"), "save", ...options, String(pid)]);
 }
@@ -213,4 +235,39 @@ Deno.test("checkpoint() goes on when one of the processes is stopped in the midd
   await using again = Target.restart(path);
   await again.send("go\n");
   await again.succeed();
+});
+
+Deno.test("checkpoint() during which a grandchild is stopped adds no SIGCHLD", async () => {
+  await using dir = await TempDir.make();
+  const command = [built("tests/tree_far"), "200"];
+  await using target = Target.launch(command, { dir: dir.join("ckpt") });
+  await target.waitFor("READY\n");
+  const grandchild = Number(target.stdout.text.match(/^GRANDCHILD (\d+)$/m)![1]);
+  await using job = await attach(target.pid);
+  const written = job.checkpoint();
+  await eventually("it is written", () => coreOf(grandchild, target.job) !== undefined);
+  Deno.kill(grandchild, "SIGSTOP");
+  await written;
+  await eventually("it is stopped", () => stateOf(grandchild) === "T");
+  await target.send("go\n");
+  await target.succeed();
+});
+
+Deno.test("checkpoint() that ends its program ends all of it, whoever has been killed meanwhile", async () => {
+  await using dir = await TempDir.make();
+  const script = `exec 3<&0; sleep 1000 & ${built("tests/big_memory")} 200 <&3 & wait`;
+  await using target = Target.launch(["bash", "-c", script], { dir: dir.join("ckpt") });
+  await target.waitFor("READY\n");
+  const pids = descendants(target.pid);
+  const sleeper = pids.find((pid) => nameOf(pid) === "sleep")!;
+  await using job = await attach(target.pid);
+  const written = job.checkpoint({ kill: true });
+  // It waits for the others when all of its own is in the image.
+  await eventually(
+    "it is written",
+    () => coreOf(sleeper, target.job) !== undefined && callOf(sleeper) === RECVMSG,
+  );
+  Deno.kill(sleeper, "SIGKILL");
+  await written;
+  assertEquals(pids.filter((pid) => !["Z", undefined].includes(stateOf(pid))), []);
 });

@@ -82,11 +82,12 @@ long job_gather(struct checkpoint *c) {
   bool has = has_children();
   if (!has && !job_may_have_orphans(c))
     return 0;
-  c->job = arena_take(&c->arena, sizeof *c->job);
+  struct job *job = arena_take(&c->arena, sizeof *job);
   c->order = arena_take(&c->arena, sizeof *c->order);
   c->scratch = arena_take(&c->arena, SCRATCH);
-  if (!c->job || !c->order || !c->scratch)
+  if (!job || !c->order || !c->scratch)
     return -ENOMEM;
+  c->job = job; /* from now on there is something to end */
   c->job->listener = c->job->offering.memory = c->job->offering.pagemap = -1;
   long result = has ? 0 : job_add_orphans(c);
   if (result == 0 && !has && member_count(c) == 0) {
@@ -144,8 +145,11 @@ static void wait_for_end(const struct member *member, struct pollfd *end) {
 /* Whoever hears that the program has ended finds none of it any more, and may restart it. */
 static void end_members(struct checkpoint *c) {
   struct pollfd *ends = arena_take(&c->arena, member_count(c) * sizeof *ends);
-  for (size_t i = 0; ends && i < member_count(c); i++)
-    ends[i] = (struct pollfd){.fd = (int)sys(SYS_(pidfd_open), member_at(c, i)->pid, 0), .events = POLLIN};
+  for (size_t i = 0; ends && i < member_count(c); i++) {
+    const struct member *member = member_at(c, i);
+    long end = member->stage == STAGE_ENDED ? -ESRCH : sys(SYS_(pidfd_open), member->pid, 0);
+    ends[i] = (struct pollfd){.fd = (int)end, .events = POLLIN};
+  }
   (void)job_tell_all(c, ORDER_END, -1);
   for (size_t i = 0; ends && i < member_count(c); i++) {
     if (ends[i].fd < 0)

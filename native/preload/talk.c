@@ -158,23 +158,30 @@ bool job_all_are(const struct checkpoint *c, enum stage stage) {
   return true;
 }
 
+/* Members may be stopped meanwhile, which are held then. */
 long job_wait_for_all(struct checkpoint *c, enum stage stage) {
-  long result = 0;
+  struct quiet quiet;
+  long result = quiet_begin(c, &quiet);
+  if (result < 0)
+    return result;
   while (result >= 0 && !job_all_are(c, stage)) {
-    result = job_listen(c, stage, LOOK_MS * 20);
+    result = job_listen(c, stage, hold_any(c) ? LOOK_MS : LOOK_MS * 20);
     if (result == 0)
       result = hold_late(c, stage);
     hold_look_at_all(c);
   }
+  quiet_end(c, &quiet);
   return result < 0 ? result : 0;
 }
 
 /* ---- Telling ------------------------------------------------------------------------------------------ */
 
+/* To go on or to end is for all, whoever has ended on its own. */
 long job_tell_all(struct checkpoint *c, enum order_kind kind, int fd) {
+  bool is_last = kind == ORDER_CARRY_ON || kind == ORDER_END;
   long result = 0;
   c->order->kind = kind;
-  for (size_t i = 0; i < member_count(c) && result == 0; i++) {
+  for (size_t i = 0; i < member_count(c) && (result == 0 || is_last); i++) {
     struct member *member = member_at(c, i);
     if (member->stage == STAGE_ENDED)
       continue;
