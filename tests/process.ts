@@ -94,6 +94,7 @@ function mentions(pid: number, path: string): boolean {
  * them: of a directory that one test alone uses, everyone whom it has started, whoever their parent is by now.
  */
 export function processesOf(path: string): number[] {
+  if (!/^\/[^/]+\/[^/]/.test(path)) throw new RangeError(`${path} may be in anybody's words`);
   const all = namesIn("/proc").filter((name) => /^\d+$/.test(name)).map(Number);
   const found = all.filter((pid) => pid !== Deno.pid && mentions(pid, path));
   return [...new Set(found.flatMap((pid) => [pid, ...descendants(pid)]))].filter(isThere);

@@ -3,9 +3,17 @@
  *
  * @module
  */
-import { basename, join } from "@std/path";
-import { built, eventually, isRoot, Output, run } from "./support.ts";
-import { descendants, innerPid, isThere, kill, stateOf } from "./process.ts";
+import { basename, join, resolve } from "@std/path";
+import { built, DEADLINE_MS, eventually, isRoot, Output, run } from "./support.ts";
+import {
+  descendants,
+  describeProcess,
+  innerPid,
+  isThere,
+  kill,
+  processesOf,
+  stateOf,
+} from "./process.ts";
 
 export type Who = "self" | "user";
 
@@ -200,8 +208,18 @@ export class Target implements AsyncDisposable {
       }
       return false;
     }).catch((error) => {
-      throw new Error(`${error.message}\n${this.#words()}`);
+      throw new Error(`${error.message}\n${this.#words()}\n${this.#describeAll()}`);
     });
+  }
+
+  /** Of the program, also those whose parent is another one by now. */
+  #processes(): number[] {
+    const own = this.#ended ? [] : [this.pid, ...descendants(this.pid)];
+    return [...new Set([...own, ...processesOf(resolve(this.job, ".."))])];
+  }
+
+  #describeAll(): string {
+    return this.#processes().map(describeProcess).join("\n");
   }
 
   #words(): string {
@@ -244,11 +262,20 @@ export class Target implements AsyncDisposable {
     await eventually("its processes are gone", () => !family.some(isThere));
   }
 
-  /** Waits for the end and the last of the output. */
-  async end(): Promise<Deno.CommandStatus> {
-    const status = await this.status;
-    await Promise.all([this.stdout.done, this.stderr.done]);
-    return status;
+  /** Waits for the end and the last of the output, of all who may write it; kills those who do not come to it in time. */
+  async end(patience = DEADLINE_MS): Promise<Deno.CommandStatus> {
+    const late = Promise.withResolvers<never>();
+    const timer = setTimeout(() => {
+      const what = this.#ended ? "the end of the last one that may write" : "the program's end";
+      late.reject(new Error(`Waited in vain: ${what}\n${this.#words()}\n${this.#describeAll()}`));
+      kill(this.#processes());
+    }, patience);
+    const ended = Promise.all([this.status, this.stdout.done, this.stderr.done]);
+    try {
+      return (await Promise.race([ended, late.promise]))[0];
+    } finally {
+      clearTimeout(timer);
+    }
   }
 
   /** Waits for the end, which must be the one of a test program that found everything in order. */
@@ -263,7 +290,10 @@ export class Target implements AsyncDisposable {
     if (!this.#ended) {
       kill([...descendants(this.pid).reverse(), this.pid]);
     }
-    await this.end();
-    await this.#stdin.close().catch(() => {});
+    try {
+      await this.end();
+    } finally {
+      await this.#stdin.close().catch(() => {});
+    }
   }
 }
