@@ -1,10 +1,10 @@
 import { assert, assertEquals, assertMatch } from "@std/assert";
 import { basename } from "@std/path";
 import { checksum } from "../src/checksum.ts";
-import { FILE, NoteType, REGION } from "../src/format.ts";
+import { CHILD, FILE, NoteType, REGION } from "../src/format.ts";
 import { CoreEditor } from "./edit_core.ts";
 import { built, isRoot, run, type RunResult, TempDir, testUnless } from "./support.ts";
-import { coreOf, Target, userObstacle, type Who } from "./target.ts";
+import { coreOf, coresOf, Target, userObstacle, type Who } from "./target.ts";
 
 /** An image of a small program that was killed. */
 async function makeImage(dir: TempDir, as: Who = "self"): Promise<string> {
@@ -206,6 +206,16 @@ Deno.test("restart() refuses to make a file again whose path does not say where"
   assertRefused(await restart(core), "a relative path", /damaged: file 0/);
 });
 
+Deno.test("restart() takes no note of a running program whose start is not known for that of one", async () => {
+  await using dir = await TempDir.make();
+  const image = await makeImage(dir);
+  const boot = await Deno.readTextFile("/proc/sys/kernel/random/boot_id");
+  await Deno.writeTextFile(dir.join("ckpt/job/running"), `${(1 << 30) - 1} 0 ${boot}`);
+  await using again = Target.restart(image);
+  await again.send("go\n");
+  await again.succeed();
+});
+
 Deno.test("restart() refuses an image whose first process is an orphan", async () => {
   await using dir = await TempDir.make();
   const core = coreOf(await makeImage(dir));
@@ -213,6 +223,20 @@ Deno.test("restart() refuses an image whose first process is an orphan", async (
   editor.setProcess("orphan", 1);
   await editor.save();
   assertRefused(await restart(core), "an orphan that leads", /is an orphan in it/);
+});
+
+Deno.test("restart() refuses a child that has ended by a signal which ends nobody", async () => {
+  await using dir = await TempDir.make();
+  await using target = Target.launch([built("tests/tree_family")], { dir: dir.join("ckpt") });
+  await target.waitFor("READY\n");
+  const image = await target.checkpoint();
+  await target.kill();
+  for (const core of coresOf(image)) {
+    const editor = await CoreEditor.open(core);
+    editor.addToFirst(NoteType.CHILDREN, CHILD, "status", 19 /* SIGSTOP */);
+    await editor.save();
+  }
+  assertRefused(await restart(image), "a child that SIGSTOP has ended", /damaged: child 0/);
 });
 
 Deno.test("restart() accepts a header that was rewritten without a change", async () => {

@@ -1,7 +1,8 @@
 import { assert, assertEquals } from "@std/assert";
+import { CoreEditor } from "./edit_core.ts";
 import { roundtrips } from "./roundtrip.ts";
 import { built, isRoot, run, TempDir, testUnless } from "./support.ts";
-import { Target, userObstacle } from "./target.ts";
+import { coreOf, Target, userObstacle } from "./target.ts";
 
 roundtrips([
   {
@@ -66,4 +67,20 @@ Deno.test("restart() refuses a System V segment that another process uses, and n
   assert(stderr.includes(`System V segment ${idOf(target)} `), stderr);
   await target.send("go\n");
   await target.succeed();
+});
+
+Deno.test("restart() after a reboot leaves a System V segment alone that has the id of the program's", async () => {
+  await using dir = await TempDir.make();
+  await using target = Target.launch([built("tests/memory_private")], { dir: dir.join("ckpt") });
+  await target.waitFor("READY\n");
+  const image = await target.checkpoint();
+  await target.kill();
+  const core = await CoreEditor.open(coreOf(image));
+  core.addToImage("boot_id", 1n);
+  await core.save();
+  await using again = Target.restart(image);
+  await again.send("go\n");
+  await again.succeed();
+  const [, id] = again.stderr.text.match(/^restart: System V segment \d+ .* has the id (\d+) now/)!;
+  assertEquals((await run(["ipcrm", "-m", id!])).code, 0);
 });

@@ -71,6 +71,28 @@ testUnless(networkObstacle, `checkpoint() with tcp: "repair" lets a connection g
   await expectEnd(pair);
 });
 
+testUnless(
+  networkObstacle,
+  `restart() with tcp: "repair" lets go of a connection whose descriptor leads to a file now`,
+  async () => {
+    await using pair = await Pair.make({ env: { BESIDE: "1" } });
+    const inode =
+      (await pair.here.run("cat", "/proc/net/tcp")).match(/ (\d+) \d+ \S+ \d+ \d+ .*\n$/)![1];
+    const fds = `/proc/${pair.program.programPid}/fd`;
+    const connections = [...Deno.readDirSync(fds)].map(({ name }) => name)
+      .filter((name) => Deno.readLinkSync(`${fds}/${name}`) === `socket:[${inode}]`);
+    assertEquals(connections.length, 2);
+    await pair.leave();
+    pair.comeBack(pair.here, [...repair, ...connections.map((fd) => `--fd=${fd}=/dev/null`)]);
+    await pair.peer.send("write 1000\nread 1\n");
+    await pair.peer.end();
+    assertStringIncludes(pair.peer.stderr.text, "Connection reset by peer");
+    assert(!(await pair.here.ip("rule")).includes("blackhole"));
+    await pair.program.send("go\n");
+    await pair.program.succeed();
+  },
+);
+
 testUnless(networkObstacle, `restart() with tcp: "repair" does so again and again`, async () => {
   await using pair = await Pair.make();
   let queues = await fillBothWays(pair);

@@ -15,7 +15,6 @@
 #include "namespace.h"
 #include "plan.h"
 #include "say.h"
-#include "segments.h"
 #include "sysv.h"
 
 /* A program that was the first process of its namespace is so again, and nobody else is there to do this. */
@@ -87,10 +86,7 @@ int child_become(struct child *child) {
   umask((mode_t)child->image->process.umask);
   restore_priority(child->image);
   restore_oom_score(child->image->process.oom_score_adj);
-  int result = sysv_adjust(child) < 0 ? -1 : plan_jump(child);
-  segments_undo(child);
-  sysv_undo(child);
-  return result;
+  return sysv_adjust(child) < 0 ? -1 : plan_jump(child);
 }
 
 void child_run(struct job *job) {

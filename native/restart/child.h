@@ -33,8 +33,6 @@ struct child {
   int *files_read;               /* per file of the image: an open descriptor, or -1 */
   int *files_write;              /* the same, for reading and writing */
   struct plan_segment *segments; /* per file of the image */
-  bool *sets_made;               /* per set of semaphores of the image */
-  bool *queues_made;             /* per message queue */
   int *descriptions;
   int *others;  /* per description of a connection: the end through which it is filled */
   int *watched; /* per watch of an epoll set: what another process has, or -1 */

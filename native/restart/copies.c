@@ -11,7 +11,6 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
-#include "follow.h"
 #include "running.h"
 #include "say.h"
 
@@ -25,7 +24,6 @@ struct copy {
 static const int passed_on[] = {SIGINT, SIGTERM, SIGHUP, SIGQUIT, SIGUSR1, SIGUSR2};
 
 int copies_fork(struct copies *copies, uint32_t count, int *gate) {
-  follow_block_signals();
   *copies = (struct copies){.list = calloc(count, sizeof *copies->list)};
   if (!copies->list)
     return say_problem("not enough memory");

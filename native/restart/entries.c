@@ -64,11 +64,11 @@ static int name_of_other(pid_t pid, const char *rest, char path[PATH_MAX]) {
 /* That of a process which has ended by now says what the one says whose process is gone. */
 static int open_of_gone(const struct child *child, const char *was, const char *rest, uint32_t flags) {
   char path[PATH_MAX];
-  pid_t helper = clone_apart(child);
+  pid_t parent = getpid(), helper = clone_apart(child);
   if (helper < 0)
     return say_problem("cannot make a process for %s: %s", was, strerror(errno));
-  while (helper == 0)
-    pause();
+  if (helper == 0)
+    stay_with(parent);
   int fd = name_of_other(helper, rest, path) < 0
                ? -1
                : open(path, ((int)flags & (O_ACCMODE | O_PATH | O_DIRECTORY | O_NOFOLLOW)) | O_CLOEXEC);

@@ -66,6 +66,14 @@ pid_t clone_apart(const struct child *parent) {
   return -1;
 }
 
+/* Whoever cancels the restart kills the parent alone. */
+void stay_with(pid_t parent) {
+  if (prctl(PR_SET_PDEATHSIG, SIGKILL, 0, 0, 0) < 0 || getppid() != parent)
+    _exit(1);
+  for (;;)
+    pause();
+}
+
 static int wait_for_helper(pid_t helper) {
   int status;
   while (waitpid(helper, &status, 0) < 0)
@@ -175,11 +183,10 @@ static int bear_children(struct child *parent, bool before) {
 
 /* Somebody with the id of a leader that has ended makes the group once more. */
 static int make_group(const struct child *child, pid_t group) {
-  pid_t helper = clone_as(group, 0);
+  pid_t parent = getpid(), helper = clone_as(group, 0);
   if (helper == 0) {
     setpgid(0, 0);
-    for (;;)
-      pause();
+    stay_with(parent);
   }
   int error = helper < 0 ? -errno : 0;
   if (error == 0 && setpgid(helper, helper) < 0)

@@ -54,6 +54,8 @@ int family_grow(const struct job *job, struct child *child);
 /* As fork, with an id that no process of the job will have: somebody who lives only for a moment may not be
  * in their way. */
 pid_t clone_apart(const struct child *parent);
+/* In such a process: is there for as long as its parent is, and does not end it. */
+__attribute__((noreturn)) void stay_with(pid_t parent);
 /* continued.c. Of a child that goes on after a stop, of which its parent has yet to hear: stands still until
  * that lets it go on. */
 void continued_stand_still(const struct child *child);

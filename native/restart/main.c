@@ -22,7 +22,9 @@
 #include "hold.h"
 #include "job.h"
 #include "launch.h"
+#include "made.h"
 #include "moves.h"
+#include "mqueue.h"
 #include "options.h"
 #include "outside.h"
 #include "pids.h"
@@ -185,7 +187,6 @@ static int make_sockets(struct restart *r) {
 static int give_birth_to_root(struct restart *r) {
   if (make_sockets(r) < 0)
     return -1;
-  follow_block_signals();
   /* Whose parent ends while the program runs comes to us, and is known as the program's by that: in a pid
    * namespace of its own to the first process there. */
   if (prctl(PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0) < 0)
@@ -262,9 +263,11 @@ static int run(struct restart *r) {
   int signal = 0;
   choose_group(r);
   if ((r->options.detach && detach_open(&r->place) < 0) ||
-      redirects_open(&r->options.redirects, r->job.images, r->job.count) < 0 ||
-      changes_begin(&r->changes, &r->place) < 0 || repair_make_all(&r->job, &r->options) < 0 ||
-      give_birth_to_root(r) < 0) {
+      redirects_open(&r->options.redirects, r->job.images, r->job.count) < 0)
+    return fail();
+  follow_block_signals(); /* whoever cancels is heard once there is a process to follow */
+  if (changes_begin(&r->changes, &r->place) < 0 || repair_make_all(&r->job, &r->options) < 0 ||
+      queues_roll_back(&r->job, &r->options) < 0 || made_begin(&r->job) < 0 || give_birth_to_root(r) < 0) {
     changes_undo(&r->changes);
     return fail();
   }
@@ -286,6 +289,7 @@ static int run(struct restart *r) {
   if (result != FOLLOW_ON) {
     terminal_take_back(&r->terminal);
     terminal_reset(&r->terminal);
+    made_undo();
     changes_undo(&r->changes);
   }
   if (result == FOLLOW_CANCELLED)
@@ -312,6 +316,7 @@ static int run(struct restart *r) {
 /* The files outside are changed once for all copies, while all of them wait to run. */
 static int run_copies(struct restart *r) {
   static struct copies copies;
+  follow_block_signals();
   if (changes_begin(&r->changes, &r->place) < 0) {
     changes_undo(&r->changes);
     return fail();

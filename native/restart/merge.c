@@ -10,6 +10,8 @@
 /* Appends `count` entries of `size` bytes: the index of the first, or -1. */
 static int64_t append(void *array, uint32_t *length, const void *from, uint32_t count, size_t size) {
   void *old, *grown;
+  if (count > UINT32_MAX - *length)
+    return say_problem("the image has too much of one kind");
   memcpy(&old, array, sizeof old);
   grown = realloc(old, ((size_t)*length + count + 1) * size);
   if (!grown)
@@ -60,11 +62,14 @@ static void move_parts(struct image *merged, const struct starts *at) {
  * the other knows only whole pages. */
 static void unite(struct ckpt_file *known, const struct ckpt_file *file) {
   uint64_t size = known->size > file->size ? known->size : file->size;
+  uint64_t page_size = known->flags & CKPT_FILE_HUGETLB ? known->rdev : file->rdev;
   uint32_t flags = known->flags | file->flags;
   if (file->flags & CKPT_FILE_CARRIED)
     *known = *file;
   else if (!(known->flags & CKPT_FILE_CARRIED))
     known->size = size;
+  if (flags & CKPT_FILE_HUGETLB)
+    known->rdev = page_size;
   known->flags = flags & CKPT_FILE_CARRIED ? flags & ~(uint32_t)CKPT_FILE_MEMORY : flags;
 }
 

@@ -1,16 +1,20 @@
 /* POSIX message queues: those of the same names, and those without one made again. */
+#include "mqueue.h"
+
 #include <errno.h>
 #include <fcntl.h>
 #include <mqueue.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/random.h>
 #include <sys/stat.h>
 #include <sys/syscall.h>
 #include <unistd.h>
 
 #include "descriptors.h"
 #include "files.h"
+#include "made.h"
 #include "say.h"
 
 /* A queue, of which any description that holds its messages tells them. */
@@ -27,22 +31,24 @@ static bool is_same(const struct image *image, uint32_t index, const struct ckpt
   return image->descriptions[index].kind == CKPT_DESC_QUEUE && image->descriptions[index].a == d->a;
 }
 
-static struct queue find_queue(const struct image *image, const struct ckpt_description *d) {
-  struct queue queue = {
+static struct queue queue_of(const struct image *image, const struct ckpt_description *d) {
+  size_t before = d->b & CKPT_QUEUE_NOTIFIES ? sizeof(struct ckpt_notification) : 0;
+  bool carried = d->b & CKPT_QUEUE_CARRIED;
+  return (struct queue){
       .name = image_string(image, d->name),
       .mode = (mode_t)(d->b >> 32 & 07777),
       .attributes = {.mq_maxmsg = (long)(d->a & UINT32_MAX), .mq_msgsize = (long)(d->b & UINT32_MAX)},
+      .carried = carried,
+      .messages = carried ? image->blob + d->data + before : NULL,
+      .size = carried ? d->data_size - before : 0,
   };
-  for (uint32_t i = 0; i < image->descriptions_count; i++) {
-    const struct ckpt_description *other = &image->descriptions[i];
-    if (!is_same(image, i, d) || !(other->b & CKPT_QUEUE_CARRIED))
-      continue;
-    size_t before = other->b & CKPT_QUEUE_NOTIFIES ? sizeof(struct ckpt_notification) : 0;
-    queue.carried = true;
-    queue.messages = image->blob + other->data + before;
-    queue.size = other->data_size - before;
-  }
-  return queue;
+}
+
+static struct queue find_queue(const struct image *image, const struct ckpt_description *d) {
+  for (uint32_t i = 0; i < image->descriptions_count; i++)
+    if (is_same(image, i, d) && image->descriptions[i].b & CKPT_QUEUE_CARRIED)
+      return queue_of(image, &image->descriptions[i]);
+  return queue_of(image, d);
 }
 
 static int open_by_name(const char *name, int flags, mode_t mode, struct mq_attr *attributes) {
@@ -88,10 +94,10 @@ static uint8_t *take_out(int fd, const struct mq_attr *now, uint64_t *size) {
 }
 
 /* Priority and length in a line, then the message. */
-static int keep_messages(const struct child *child, const struct queue *queue, const uint8_t *messages,
+static int keep_messages(const struct place *place, const struct queue *queue, const uint8_t *messages,
                          uint64_t size) {
   char path[PATH_MAX];
-  int fd = kept_create(child->place, "old", queue->name + 1, path);
+  int fd = kept_create(place, "old", queue->name + 1, path);
   FILE *file = fd < 0 ? NULL : fdopen(fd, "w");
   bool written = file != NULL;
   for (uint64_t at = 0; written && at < size;) {
@@ -114,15 +120,15 @@ static int keep_messages(const struct child *child, const struct queue *queue, c
   return 0;
 }
 
-static int change(const struct child *child, const struct queue *queue, int fd, const uint8_t *now,
-                  uint64_t size) {
+static int change(const struct place *place, enum files_mode mode, const struct queue *queue, int fd,
+                  const uint8_t *now, uint64_t size) {
   int result = 0;
-  if (child->options->files == FILES_STRICT)
+  if (mode == FILES_STRICT)
     result = say_problem("the message queue %s holds other messages now: --files=rewind puts back those that "
                          "it held, --files=keep leaves it",
                          queue->name);
   else if (size)
-    result = keep_messages(child, queue, now, size);
+    result = keep_messages(place, queue, now, size);
   if (result == 0)
     return put_in(fd, queue->messages, queue->size);
   int error = put_in(fd, now, size);
@@ -134,7 +140,7 @@ static bool is_in_use(int fd) {
   return fcntl(fd, F_SETLEASE, F_WRLCK) < 0 || fcntl(fd, F_SETLEASE, F_UNLCK) < 0;
 }
 
-static int put_back(const struct child *child, const struct queue *queue, int fd) {
+static int put_back(const struct place *place, enum files_mode mode, const struct queue *queue, int fd) {
   struct mq_attr now;
   if (mq_getattr(fd, &now) < 0)
     return -errno;
@@ -147,16 +153,18 @@ static int put_back(const struct child *child, const struct queue *queue, int fd
   if (!messages)
     return -ENOMEM;
   bool same = size == queue->size && memcmp(messages, queue->messages, size) == 0;
-  int result = same ? put_in(fd, messages, size) : change(child, queue, fd, messages, size);
+  int result = same ? put_in(fd, messages, size) : change(place, mode, queue, fd, messages, size);
   free(messages);
   return result;
 }
 
 /* One that is there: as it was, when nobody else has it. */
-static int roll_back(const struct child *child, const struct queue *queue) {
+static int roll_back(const struct place *place, enum files_mode mode, const struct queue *queue) {
   int fd = open_by_name(queue->name, O_RDWR | O_NONBLOCK, 0, NULL), result = 0;
+  if (fd < 0 && errno == ENOENT)
+    return 0;
   if (fd >= 0 && !is_in_use(fd))
-    result = put_back(child, queue, fd);
+    result = put_back(place, mode, queue, fd);
   else
     say_warning("the message queue %s is in use by another process: its messages stay as they are",
                 queue->name);
@@ -167,22 +175,43 @@ static int roll_back(const struct child *child, const struct queue *queue) {
              : result;
 }
 
+int queues_roll_back(const struct job *job, const struct options *options) {
+  for (uint32_t i = 0; i < job->count && options->files != FILES_KEEP; i++) {
+    const struct image *image = &job->images[i];
+    for (uint32_t j = 0; j < image->descriptions_count; j++) {
+      const struct ckpt_description *d = &image->descriptions[j];
+      struct queue queue;
+      if (d->kind != CKPT_DESC_QUEUE || !(d->b & CKPT_QUEUE_CARRIED) || d->b & CKPT_QUEUE_REMOVED)
+        continue;
+      queue = queue_of(image, d);
+      if (roll_back(job->children[i].place, options->files, &queue) < 0)
+        return -1;
+    }
+  }
+  return 0;
+}
+
 /* ---- Making them -------------------------------------------------------------------------------------- */
 
 /* With its messages: open for reading and writing. */
 static int make(struct queue *queue, const char *name) {
   int fd = open_by_name(name, O_RDWR | O_NONBLOCK | O_CREAT | O_EXCL, queue->mode | 0600, &queue->attributes);
-  int error = fd < 0 ? -errno : put_in(fd, queue->messages, queue->size);
-  if (error < 0 && fd >= 0) {
-    syscall(SYS_mq_unlink, name + 1);
+  if (fd < 0)
+    return -errno;
+  made_note_queue(name);
+  int error = put_in(fd, queue->messages, queue->size);
+  if (error < 0)
     close(fd);
-  }
   return error < 0 ? error : fd;
 }
 
+/* Under a name of the moment, which no other copy of the program has. */
 static int make_removed(struct queue *queue) {
+  uint64_t number;
   char name[64];
-  snprintf(name, sizeof name, "/ckpt-%d", (int)getpid());
+  if (getrandom(&number, sizeof number, 0) != sizeof number)
+    return -EAGAIN;
+  snprintf(name, sizeof name, "/ckpt-%016llx", (unsigned long long)number);
   int fd = make(queue, name);
   if (fd >= 0)
     syscall(SYS_mq_unlink, name + 1);
@@ -209,8 +238,6 @@ static int make_first(const struct child *child, const struct ckpt_description *
     if (fd >= 0)
       close(fd);
     bool there = fd >= 0 || errno != ENOENT;
-    if (there && queue.carried && child->options->files != FILES_KEEP && roll_back(child, &queue) < 0)
-      return -1;
     fd = there ? open_by_name(queue.name, (int)(d->flags & O_ACCMODE), 0, NULL) : -1;
     fd = fd < 0 ? -errno : fd;
   }

@@ -80,7 +80,8 @@ bool running_lives(pid_t pid, uint64_t starttime) {
     poll(&poller, 1, ENDS_MS);
   if (poller.fd >= 0)
     close(poller.fd);
-  return running_starttime(AT_FDCWD, pid) == starttime;
+  uint64_t now = running_starttime(AT_FDCWD, pid);
+  return now && now == starttime;
 }
 
 pid_t running_unwaited(pid_t pid) {

@@ -12,7 +12,9 @@
 
 #include "core/sys.h"
 #include "job.h"
+#include "made.h"
 #include "say.h"
+#include "sysv.h"
 
 #define NEXT_ID "/proc/sys/kernel/shm_next_id"
 
@@ -23,13 +25,14 @@ static const char *segment_name(const struct ckpt_file *file) {
 }
 
 /* Is the program's own one still there? 1, 0, or -1 with a problem said. */
-static int find(const struct ckpt_file *file) {
+static int find(const struct image *image, const struct ckpt_file *file) {
   struct shmid_ds now;
   int id = (int)file->ino;
   if (file->flags & CKPT_FILE_DELETED)
     return 0;
-  bool there = shmctl(id, IPC_STAT, &now) == 0 && now.shm_segsz == file->size &&
-               (uint32_t)now.shm_perm.__key == (uint32_t)file->rdev && !(now.shm_perm.mode & SHM_DEST);
+  bool there = sysv_may_be_there(image, (int32_t)file->rdev) && shmctl(id, IPC_STAT, &now) == 0 &&
+               now.shm_segsz == file->size && (uint32_t)now.shm_perm.__key == (uint32_t)file->rdev &&
+               !(now.shm_perm.mode & SHM_DEST);
   if (there && now.shm_nattch)
     return say_problem(
         "%s is in use by another process: stop that first, so that its contents can be put back",
@@ -43,7 +46,7 @@ static int find(const struct ckpt_file *file) {
 void check_segments(const struct image *image) {
   for (uint32_t i = 0; i < image->files_count; i++)
     if (image->files[i].flags & CKPT_FILE_SEGMENT)
-      find(&image->files[i]);
+      find(image, &image->files[i]);
 }
 
 /* How large its pages are when they are huge: a power of two, in the place where shmget takes that. */
@@ -72,6 +75,7 @@ static int make(const struct image *image, uint32_t index) {
   if (id != (int)file->ino && !(file->flags & CKPT_FILE_DELETED))
     say_warning("%s has the id %d now: choosing one needs root or CAP_CHECKPOINT_RESTORE", segment_name(file),
                 id);
+  made_note(MADE_SEGMENT, id);
   return id;
 }
 
@@ -86,13 +90,12 @@ static int clear(const struct ckpt_file *file) {
 
 static int find_or_make(const struct image *image, uint32_t index, struct plan_segment *segment) {
   const struct ckpt_file *file = &image->files[index];
-  int found = find(file);
+  int found = find(image, file);
   int id = found == 0 ? make(image, index) : (int)file->ino;
   if (found < 0 || id < 0 || (found && clear(file) < 0))
     return -1;
   *segment = (struct plan_segment){
       .id = id,
-      .made = found == 0,
       .removed = (file->flags & CKPT_FILE_DELETED) != 0,
   };
   return 0;
@@ -126,10 +129,4 @@ int segments_make(struct job *job) {
     }
   }
   return 0;
-}
-
-void segments_undo(const struct child *child) {
-  for (uint32_t i = 0; child->segments && i < child->image->files_count; i++)
-    if (child->segments[i].made)
-      shmctl(child->segments[i].id, IPC_RMID, NULL);
 }

@@ -6,7 +6,5 @@
 
 /* Says which of the image's segments others use now. */
 void check_segments(const struct image *image);
-/* Removes those that were made. */
-void segments_undo(const struct child *child);
 
 #endif

@@ -9,6 +9,7 @@
 #include <sys/sem.h>
 #include <unistd.h>
 
+#include "made.h"
 #include "running.h"
 #include "say.h"
 
@@ -83,48 +84,38 @@ void check_sysv(const struct job *job) {
   }
 }
 
-static int make_set(const struct image *image, const struct ckpt_set *set, bool *made) {
+static int make_set(const struct image *image, const struct ckpt_set *set) {
   int found = set_find(image, set);
   if (found < 0 || found == SYSV_SAME)
     return found < 0 ? -1 : 0;
-  *made = found == SYSV_GONE && set_make(image, set) == 0;
-  return found == SYSV_GONE && !*made ? -1 : set_fill(image, set);
+  if (found == SYSV_GONE && set_make(set) < 0)
+    return -1;
+  if (found == SYSV_GONE)
+    made_note(MADE_SET, set->id);
+  return set_fill(image, set);
 }
 
-static int make_queue(const struct image *image, const struct ckpt_queue *queue, bool *made) {
+static int make_queue(const struct image *image, const struct ckpt_queue *queue) {
   int found = queue_find(image, queue);
   if (found < 0 || found == SYSV_SAME)
     return found < 0 ? -1 : 0;
-  *made = found == SYSV_GONE && queue_make_again(image, queue) == 0;
-  return found == SYSV_GONE && !*made ? -1 : queue_fill(image, queue);
+  if (found == SYSV_GONE && queue_make_again(queue) < 0)
+    return -1;
+  if (found == SYSV_GONE)
+    made_note(MADE_SYSV_QUEUE, queue->id);
+  return queue_fill(image, queue);
 }
 
-int sysv_make(struct job *job) {
+int sysv_make(const struct job *job) {
   int result = 0;
   for (uint32_t i = 0; i < job->count && result == 0; i++) {
     const struct image *image = &job->images[i];
-    struct child *child = &job->children[i];
-    child->sets_made = calloc(image->sets_count + 1ul, sizeof *child->sets_made);
-    child->queues_made = calloc(image->queues_count + 1ul, sizeof *child->queues_made);
-    if (!child->sets_made || !child->queues_made)
-      return say_problem("not enough memory");
     for (uint32_t j = 0; j < image->sets_count && result == 0; j++)
       if (!is_known_set(job, i, image->sets[j].id))
-        result = make_set(image, &image->sets[j], &child->sets_made[j]);
+        result = make_set(image, &image->sets[j]);
     for (uint32_t j = 0; j < image->queues_count && result == 0; j++)
       if (!is_known_queue(job, i, image->queues[j].id))
-        result = make_queue(image, &image->queues[j], &child->queues_made[j]);
+        result = make_queue(image, &image->queues[j]);
   }
-  for (uint32_t i = 0; i < job->count && result < 0; i++)
-    sysv_undo(&job->children[i]);
   return result;
-}
-
-void sysv_undo(const struct child *child) {
-  for (uint32_t i = 0; child->sets_made && i < child->image->sets_count; i++)
-    if (child->sets_made[i])
-      semctl(child->image->sets[i].id, 0, IPC_RMID);
-  for (uint32_t i = 0; child->queues_made && i < child->image->queues_count; i++)
-    if (child->queues_made[i])
-      msgctl(child->image->queues[i].id, IPC_RMID, NULL);
 }

@@ -9,9 +9,7 @@
 /* Says which of them others use now, or have taken the places of. */
 void check_sysv(const struct job *job);
 /* Finds or makes all of them, as they were: 0, or -1 with a problem said. */
-int sysv_make(struct job *job);
-/* Removes those that were made. */
-void sysv_undo(const struct child *child);
+int sysv_make(const struct job *job);
 /* In a process of the program: what the kernel is to undo when it ends. 0, or -1 with a problem said. */
 int sysv_adjust(const struct child *child);
 
@@ -37,11 +35,11 @@ int sysv_make_with_id(const struct sysv_maker *maker, int id);
 
 /* sysv_sets.c */
 int set_find(const struct image *image, const struct ckpt_set *set);
-int set_make(const struct image *image, const struct ckpt_set *set);
+int set_make(const struct ckpt_set *set);
 int set_fill(const struct image *image, const struct ckpt_set *set);
 /* sysv_queues.c */
 int queue_find(const struct image *image, const struct ckpt_queue *queue);
-int queue_make_again(const struct image *image, const struct ckpt_queue *queue);
+int queue_make_again(const struct ckpt_queue *queue);
 int queue_fill(const struct image *image, const struct ckpt_queue *queue);
 
 #endif

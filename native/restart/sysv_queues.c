@@ -74,8 +74,7 @@ static void remove_one(int id) {
   msgctl(id, IPC_RMID, NULL);
 }
 
-int queue_make_again(const struct image *image, const struct ckpt_queue *queue) {
-  (void)image;
+int queue_make_again(const struct ckpt_queue *queue) {
   const struct sysv_maker maker = {"/proc/sys/kernel/msg_next_id", make, remove_one, queue};
   int id = sysv_make_with_id(&maker, queue->id);
   if (id == -EBUSY)

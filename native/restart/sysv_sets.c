@@ -75,8 +75,7 @@ static void remove_one(int id) {
   semctl(id, 0, IPC_RMID);
 }
 
-int set_make(const struct image *image, const struct ckpt_set *set) {
-  (void)image;
+int set_make(const struct ckpt_set *set) {
   const struct sysv_maker maker = {"/proc/sys/kernel/sem_next_id", make, remove_one, set};
   int id = sysv_make_with_id(&maker, set->id);
   if (id == -EBUSY)

@@ -212,7 +212,6 @@ static int make_each(struct child *child, bool (*is_one)(const struct image *, u
   return 0;
 }
 
-/* Those for which any port will do come last. */
 /* Those to the outside that have been made already. */
 static void take_repaired(struct child *child) {
   for (uint32_t i = 0; i < child->image->descriptions_count; i++)
@@ -220,6 +219,7 @@ static void take_repaired(struct child *child) {
       child->descriptions[i] = repair_find(child->job, socket_of(child->image, i)->inode);
 }
 
+/* Those for which any port will do come last. */
 int tcp_make_all(struct child *child) {
   take_repaired(child);
   ports_free(child->image);

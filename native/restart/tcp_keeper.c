@@ -87,18 +87,14 @@ int repair_start_keeper(const struct job *job) {
 static void end_silence(const struct job *job) {
   for (uint32_t i = 0; i < job->count; i++)
     for (uint32_t j = 0; j < job->images[i].tcp_count; j++) {
-      struct repaired r = {.child = &job->children[i], .tcp = &job->images[i].tcp[j]};
-      repair_find_socket(&r);
-      (void)tcp_silence(r.socket->address, r.socket->peer_address, false);
+      const struct ckpt_socket *socket = repair_socket(&job->images[i], &job->images[i].tcp[j]);
+      if (repair_find(job, socket->inode) < 0)
+        (void)tcp_silence(socket->address, socket->peer_address, false);
     }
 }
 
-int repair_let_go(struct job *job) {
+static int tell_keeper(const struct job *job) {
   char words[4096];
-  if (job->repaired_count == 0) {
-    end_silence(job);
-    return 0;
-  }
   ssize_t n = send(keeper.socket, "", 1, MSG_NOSIGNAL);
   if (n == 1)
     do
@@ -113,4 +109,11 @@ int repair_let_go(struct job *job) {
     return say_problem("the process that kept the TCP connections has ended early");
   words[n] = 0;
   return words[0] ? say_problem("%s", words) : 0;
+}
+
+int repair_let_go(const struct job *job) {
+  if (job->repaired_count && tell_keeper(job) < 0)
+    return -1;
+  end_silence(job);
+  return 0;
 }

@@ -36,11 +36,12 @@ static int get(int fd, int level, int name) {
   return getsockopt(fd, level, name, &value, &size) < 0 ? 0 : value;
 }
 
-/* The image is known to have both. */
-void repair_find_socket(struct repaired *r) {
-  const struct image *image = r->child->image;
-  r->description = &image->descriptions[socket_find(image, r->tcp->inode)];
-  r->socket = &image->sockets[r->description->a];
+/* The image is known to have the socket. */
+const struct ckpt_socket *repair_socket(const struct image *image, const struct ckpt_tcp *tcp) {
+  const struct ckpt_socket *socket = image->sockets;
+  while (socket->inode != tcp->inode)
+    socket++;
+  return socket;
 }
 
 int repair_fail(const struct repaired *r, const char *what) {
@@ -96,8 +97,8 @@ void check_repair(const struct job *job, const struct options *options) {
     check_held(job, &job->images[i]);
     count += job->images[i].tcp_count;
   }
-  if (count && options->clone)
-    say_problem("--tcp=repair does not go with --clone: a connection cannot lead to several programs");
+  if (count && (options->clone || options->copy))
+    say_problem("--tcp=repair does not go with copies: a connection cannot lead to several programs");
   if (count)
     check_rights_to_repair();
 }
@@ -255,10 +256,20 @@ int repair_make_all(struct job *job, const struct options *options) {
     return say_problem("not enough memory");
   for (uint32_t i = 0; i < job->count; i++)
     for (uint32_t j = 0; j < job->images[i].tcp_count; j++) {
+      const struct image *image = &job->images[i];
+      const struct ckpt_tcp *tcp = &image->tcp[j];
+      uint32_t index = socket_find(image, tcp->inode);
+      if (index == image->descriptions_count) /* --fd leads elsewhere what led there */
+        continue;
       struct repaired *r = &job->repaired[job->repaired_count++];
-      *r = (struct repaired){.child = &job->children[i], .tcp = &job->images[i].tcp[j], .fd = -1};
-      repair_find_socket(r);
+      *r = (struct repaired){.child = &job->children[i],
+                             .tcp = tcp,
+                             .description = &image->descriptions[index],
+                             .socket = repair_socket(image, tcp),
+                             .fd = -1};
       make(r);
     }
-  return say_has_problem() ? -1 : repair_start_keeper(job);
+  if (say_has_problem())
+    return -1;
+  return job->repaired_count ? repair_start_keeper(job) : 0;
 }

@@ -26,12 +26,11 @@ int repair_lift(const struct job *job, int *keep, size_t *count);
 /* The socket with this inode, or -1. */
 int repair_find(const struct job *job, uint64_t inode);
 /* Lets all of them go on, in the moment before the program does: 0, or -1 with a problem said. */
-int repair_let_go(struct job *job);
+int repair_let_go(const struct job *job);
 
 /* Between the files of this: words about one of them, with errno; always -1. */
 int repair_fail(const struct repaired *r, const char *what);
-/* Fills in where in its image it is. */
-void repair_find_socket(struct repaired *r);
+const struct ckpt_socket *repair_socket(const struct image *image, const struct ckpt_tcp *tcp);
 /* Puts bytes of the image's blob into the queue that has been chosen, or sends them: 0 or -1. */
 int repair_put(const struct repaired *r, uint64_t at, size_t size);
 int repair_start_keeper(const struct job *job);

@@ -190,18 +190,14 @@ static int check_guards(struct image *image) {
   return 0;
 }
 
-/* None of these pages is in this core as well; whether it is in another, the job shows. */
+/* Whether these pages are in another core, the job shows. */
 static int check_inherited(struct image *image) {
   uint64_t last = 0;
-  uint32_t run = 0;
   for (uint32_t i = 0; i < image->inherited_count; i++) {
     const struct ckpt_range *range = &image->inherited[i];
     const struct ckpt_region *region = image_region_at(image, range->start);
-    while (run < image->runs_count && image->runs[run].address + image->runs[run].size <= range->start)
-      run++;
     if (range->start % CKPT_PAGE || range->end % CKPT_PAGE || range->start < last ||
-        range->end <= range->start || !image_may_inherit(region) || range->end > region->end ||
-        (run < image->runs_count && image->runs[run].address < range->end))
+        range->end <= range->start || !image_may_inherit(region) || range->end > region->end)
       return damaged(image, "inherited range", i);
     last = range->end;
   }
@@ -225,7 +221,9 @@ static int check_files(struct image *image) {
         (file->rdev <= CKPT_PAGE || file->rdev & (file->rdev - 1) || file->size % file->rdev))
       return damaged(image, "file", i);
     bool is_carried = file->flags & CKPT_FILE_CARRIED;
-    if (!plain_name(carried) || (is_carried && (!*carried || image_string(image, file->path)[0] != '/')))
+    bool is_made = file->flags & (CKPT_FILE_CARRIED | CKPT_FILE_MEMORY | CKPT_FILE_DELETED);
+    if (!plain_name(carried) || (is_carried && !*carried) ||
+        (is_made && image_string(image, file->path)[0] != '/'))
       return damaged(image, "file", i);
   }
   return 0;
@@ -239,10 +237,18 @@ static int check_stops(struct image *image) {
   return 0;
 }
 
+/* Who is to end by a signal sends it to itself: one that only stops it would leave it there. */
+static bool is_end(uint32_t status) {
+  uint32_t signal = status & 0x7f;
+  bool ignored = signal == SIGCHLD || signal == SIGCONT || signal == SIGURG || signal == SIGWINCH;
+  return status <= 0xffff &&
+         (signal == 0 ? !(status & 0x80) : signal <= SIGNALS && status <= 0xff && !stops(signal) && !ignored);
+}
+
 static int check_children(struct image *image) {
   for (uint32_t i = 0; i < image->children_count; i++) {
     const struct ckpt_child *child = &image->children[i];
-    if (child->pid <= 0 || child->pgid < 0 || child->sid < 0 || child->status > 0xffff)
+    if (child->pid <= 0 || child->pgid < 0 || child->sid < 0 || !is_end(child->status))
       return damaged(image, "child", i);
   }
   return 0;

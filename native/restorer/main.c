@@ -4,7 +4,6 @@
 
 #include <errno.h>
 #include <string.h>
-#include <sys/shm.h>
 #include <sys/wait.h>
 
 #include "format/control.h"
@@ -23,9 +22,6 @@ CHECK_OFFSET(r15, OFFSET_R15);
 
 void restorer_fail(struct plan *plan, uint32_t step, long error, uint64_t a, uint64_t b) {
   struct plan_news news = {.kind = PLAN_NEWS_STEP, .step = step, .error = error, .a = a, .b = b};
-  for (uint32_t i = 0; i < plan->segment_count; i++)
-    if (plan->segments[i].made)
-      sys(SYS_(shmctl), plan->segments[i].id, IPC_RMID, NULL);
   /* When even this fails, restart sees a process that ended early. */
   (void)sys_write_full(plan->report_fd, &news, sizeof news);
   for (;;)

@@ -92,9 +92,7 @@ struct plan_region {
 
 struct plan_segment {
   int32_t id;
-  uint8_t made;    /* for this program: removed when it does not come to life */
-  uint8_t removed; /* the program had removed it: gone when nobody has it attached any more */
-  uint16_t pad;
+  uint32_t removed; /* the program had removed it: gone when nobody has it attached any more */
 };
 
 enum plan_chunk {

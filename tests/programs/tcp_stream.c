@@ -1,4 +1,5 @@
 /* One end of a TCP connection, told line by line what to do: `tcp_stream connect|accept HERE PORT [THERE]`.
+ * With BESIDE in its environment it has had other sockets before that one.
  * What it writes is a sequence in which each byte tells its place, and what it reads must be that without gap
  * or repeat. */
 #include <arpa/inet.h>
@@ -49,6 +50,8 @@ static int make(const char *host, int port) {
 }
 
 static int open_connection(int argc, char **argv) {
+  int others[2];
+  CHECK(!getenv("BESIDE") || socketpair(AF_UNIX, SOCK_STREAM, 0, others) == 0);
   CHECK(argc == 5 || argc == 4);
   bool connects = strcmp(argv[1], "connect") == 0;
   int port = atoi(argv[3]), fd = make(argv[2], connects ? 0 : port);
