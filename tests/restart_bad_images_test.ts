@@ -216,6 +216,22 @@ Deno.test("restart() takes no note of a running program whose start is not known
   await again.succeed();
 });
 
+Deno.test("restart() and ckpt show let no name in an image command the terminal", async () => {
+  await using dir = await TempDir.make();
+  const path = dir.join("red\x1b[31m");
+  await using target = Target.launch([built("tests/file_writer"), path], { dir: dir.join("ckpt") });
+  await target.waitFor("READY\n");
+  const image = await target.checkpoint();
+  await target.kill();
+  await Deno.remove(path);
+  assertRefused(await restart(image), "a file that is gone", /red\?\[31m, which/);
+  for (const part of ["--fds", "--json"]) {
+    const { stdout } = await run([built("ckpt"), "show", part, image]);
+    assertMatch(stdout, /red(\?|\\u001b)\[31m/);
+    assert(!stdout.includes("\x1b"), stdout);
+  }
+});
+
 Deno.test("restart() refuses an image whose first process is an orphan", async () => {
   await using dir = await TempDir.make();
   const core = coreOf(await makeImage(dir));

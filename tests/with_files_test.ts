@@ -1,8 +1,8 @@
 import { assert, assertEquals, assertMatch, assertRejects } from "@std/assert";
 import { Image, ImageError, launch, restart } from "../mod.ts";
 import { namesIn, outputOf } from "./counter.ts";
-import { built, eventually, run, TempDir } from "./support.ts";
-import { everyone, Target, type Who } from "./target.ts";
+import { built, eventually, run, TempDir, testUnless } from "./support.ts";
+import { everyone, Target, userObstacle, type Who } from "./target.ts";
 
 interface Ledger extends AsyncDisposable {
   image: string;
@@ -277,4 +277,12 @@ Deno.test("ckpt run --with-files takes no value from what follows", async () => 
   assertEquals(await said("--with-files"), "* --with-files\n");
   assertEquals(await said("--with-files=*.db", "--"), "*.db --with-files\n");
   assertEquals(await said("--name", "x"), " --with-files\n");
+});
+
+testUnless(userObstacle, "restart() by root makes a user's file again as the user's", async () => {
+  await using ledger = await saved(ALL, "user");
+  await Deno.remove(ledger.data);
+  await goOn(ledger.image, ["--any-owner"]);
+  const { uid, gid } = await Deno.stat(ledger.data);
+  assertEquals([uid, gid], [1000, 1000]);
 });

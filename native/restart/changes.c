@@ -123,8 +123,22 @@ static int roll_back(const struct change *change, const struct place *place) {
 static void make_directory(struct change *change) {
   snprintf(change->directory, sizeof change->directory, "%s", change->path);
   *strrchr(change->directory, '/') = 0;
-  if (!(change->file->flags & (CKPT_FILE_SHM | CKPT_FILE_SPARE)) || mkdir(change->directory, 0700) < 0)
+  if (!(change->file->flags & (CKPT_FILE_SHM | CKPT_FILE_SPARE)) || mkdir(change->directory, 0700) < 0) {
     change->directory[0] = 0;
+    return;
+  }
+  int fd = open(change->directory, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
+  if (fd < 0)
+    return;
+  made_give(fd, change->image, change->directory);
+  close(fd);
+}
+
+void made_give(int fd, const struct image *image, const char *name) {
+  uid_t uid = image->process.uid[1];
+  gid_t gid = image->process.gid[1];
+  if (geteuid() == 0 && (uid != 0 || gid != getegid()) && fchown(fd, uid, gid) < 0)
+    say_warning("%s is made again, but not as user %u's: %s", name, uid, strerror(errno));
 }
 
 /* Under its name only when it is whole. */
@@ -137,6 +151,7 @@ static int make_again(struct change *change, const struct place *place) {
   if (out < 0)
     return say_problem("%s is gone and cannot be made again: %s", change->path, strerror(errno));
   int result = write_carried(change, place, out);
+  made_give(out, change->image, change->path);
   if (result == 0 && (fchmod(out, change->file->mode & 07777) < 0 ||
                       renameat2(AT_FDCWD, path, AT_FDCWD, change->path, RENAME_NOREPLACE) < 0))
     result = say_problem("%s is gone and cannot be made again: %s", change->path, strerror(errno));

@@ -52,6 +52,8 @@ int changes_commit(struct changes *changes, const struct place *place);
 /* A new file beside the image, or in the directory of a bare core file, for what was in NAME: a descriptor or
  * a negative errno. `path` has room for PATH_MAX. */
 int kept_create(const struct place *place, const char *what, const char *name, char *path);
+/* What root makes for another user's program is that user's, who may want to open it again. */
+void made_give(int fd, const struct image *image, const char *name);
 /* Takes back what changes_begin has done: the program does not run after all. */
 void changes_undo(struct changes *changes);
 

@@ -218,10 +218,12 @@ static int make_removed(struct queue *queue) {
   return fd;
 }
 
-static int make_with_rights(struct queue *queue, const struct ckpt_description *d) {
+static int make_with_rights(const struct child *child, struct queue *queue,
+                            const struct ckpt_description *d) {
   int all = d->b & CKPT_QUEUE_REMOVED ? make_removed(queue) : make(queue, queue->name);
   if (all < 0)
     return all;
+  made_give(all, child->image, queue->name);
   int fd = open_again(all, d->flags);
   int error = fd < 0 ? -errno : fchmod(fd, queue->mode) < 0 ? -errno : 0;
   close(all);
@@ -245,7 +247,7 @@ static int make_first(const struct child *child, const struct ckpt_description *
     return say_problem("the message queue %s is gone, with the %llu messages that waited in it", queue.name,
                        (unsigned long long)d->pos);
   if (fd == -ENOENT)
-    fd = make_with_rights(&queue, d);
+    fd = make_with_rights(child, &queue, d);
   if (fd < 0)
     return say_problem("the message queue %s cannot be %s: %s", queue.name,
                        d->b & CKPT_QUEUE_REMOVED ? "made again" : "had again", strerror(-fd));

@@ -20,6 +20,13 @@ void say_through(int socket) {
   parent = socket;
 }
 
+/* Names in an image are somebody else's words, and a terminal would obey them. */
+static void make_plain(char *words) {
+  for (; *words; words++)
+    if (((unsigned char)*words < ' ' && *words != '\n') || *words == 127)
+      *words = '?';
+}
+
 int say_problem(const char *format, ...) {
   size_t used = strlen(problems);
   if (used && used + 1 < sizeof problems) {
@@ -30,6 +37,7 @@ int say_problem(const char *format, ...) {
   va_start(list, format);
   vsnprintf(problems + used, sizeof problems - used, format, list);
   va_end(list);
+  make_plain(problems + used);
   return -1;
 }
 
@@ -47,6 +55,7 @@ void say_warning(const char *format, ...) {
   va_start(list, format);
   vsnprintf(words, sizeof words, format, list);
   va_end(list);
+  make_plain(words);
   if (parent >= 0)
     send_words(PLAN_NEWS_WARNING, words);
   else if (!quiet)

@@ -9,9 +9,14 @@ import type { KeepOptions } from "../keeper.ts";
 import { identify } from "../proc.ts";
 import { type Arguments, readCount, UsageError } from "./arguments.ts";
 
+/** Words for people. Names in an image are somebody else's, and a terminal would obey what controls it. */
+export function plain(words: string): string {
+  return words.replace(/[^\P{Cc}\n]/gu, "?");
+}
+
 /** One line for an error that does not end the command. */
 export function printError(error: unknown): void {
-  console.error(`ckpt: ${error instanceof Error ? error.message : error}`);
+  console.error(`ckpt: ${plain(error instanceof Error ? error.message : String(error))}`);
 }
 
 /** The name of a job that --name has, if it is there. */
@@ -131,7 +136,8 @@ export function readDetach(args: Arguments): { detach: boolean; json: boolean } 
 }
 
 /** Lines with aligned columns. */
-export function table(rows: string[][]): string {
+export function table(cells: string[][]): string {
+  const rows = cells.map((row) => row.map(plain));
   const widths: number[] = [];
   for (const row of rows) {
     row.forEach((cell, i) => widths[i] = Math.max(widths[i] ?? 0, cell.length));

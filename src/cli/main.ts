@@ -1,6 +1,7 @@
 import { red } from "@std/fmt/colors";
 import config from "../../deno.json" with { type: "json" };
 import { UsageError } from "./arguments.ts";
+import { plain } from "./common.ts";
 import { doctorCommand } from "./doctor.ts";
 import { gdbCommand } from "./gdb.ts";
 import { help, helpCommand, isCommand } from "./help.ts";
@@ -70,7 +71,7 @@ function wantsHelp(command: string, args: string[]): boolean {
 
 function report(error: unknown, command: string): number {
   if (Deno.env.get("CKPT_DEBUG")) console.error(error);
-  const words = error instanceof Error ? error.message : String(error);
+  const words = plain(error instanceof Error ? error.message : String(error));
   console.error(`${Deno.noColor || !Deno.stderr.isTerminal() ? "error:" : red("error:")} ${words}`);
   if (!(error instanceof UsageError)) return 1;
   console.error(isCommand(command) ? help(command).split("\n")[0] : "See: ckpt help");

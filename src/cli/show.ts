@@ -2,7 +2,7 @@ import { Image } from "../image.ts";
 import type { ImageFile, MemoryGroup, ProcessImage, Region } from "../process_image.ts";
 import { threadPlaces } from "../thread_places.ts";
 import { readArguments, UsageError } from "./arguments.ts";
-import { bytes, findImage, printJson, short, table, when } from "./common.ts";
+import { bytes, findImage, plain, printJson, short, table, when } from "./common.ts";
 
 const PARTS = {
   threads: showThreads,
@@ -39,7 +39,7 @@ function showAll(image: Image): void {
     ["made on", `${image.host}, Linux ${image.kernel}`],
     ["id", image.id],
   ]));
-  for (const process of image.processes) console.log(`\n${describe(process)}`);
+  for (const process of image.processes) console.log(plain(`\n${describe(process)}`));
 }
 
 async function showThreads(image: Image, json: boolean): Promise<void> {
@@ -87,8 +87,8 @@ function showEach(
   lines: (process: ProcessImage) => string,
 ): void {
   for (const process of processes) {
-    if (processes.length > 1) console.log(`process ${process.pid}  ${process.command}`);
-    console.log(lines(process));
+    if (processes.length > 1) console.log(plain(`process ${process.pid}  ${process.command}`));
+    console.log(plain(lines(process)));
   }
 }
 
