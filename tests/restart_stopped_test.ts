@@ -1,7 +1,8 @@
 import { assert, assertEquals, assertMatch } from "@std/assert";
+import { CoreEditor } from "./edit_core.ts";
 import { descendants, stateOf } from "./process.ts";
-import { built, eventually, isInstalled, run, TempDir } from "./support.ts";
-import { asUser, everyone, Target, traceObstacle } from "./target.ts";
+import { built, eventually, isInstalled, run, TempDir, testUnless } from "./support.ts";
+import { asUser, coreOf, everyone, Target, traceObstacle, userObstacle } from "./target.ts";
 
 const noGdb = !await isInstalled("gdb");
 
@@ -91,3 +92,28 @@ for (const who of everyone) {
     },
   });
 }
+
+testUnless(
+  userObstacle,
+  "restart() --stopped changes no file when it may not trace the program",
+  async () => {
+    await using dir = await TempDir.make();
+    const path = dir.join("log");
+    await using target = Target.launch([built("tests/file_writer"), path], {
+      dir: dir.join("ckpt"),
+      as: "user",
+    });
+    await target.waitFor("READY\n");
+    const image = await target.checkpoint();
+    await target.send("more\n");
+    await target.waitFor("line 1\n");
+    await target.kill();
+    const core = await CoreEditor.open(coreOf(image));
+    core.setProcess("dumpable", 0);
+    await core.save();
+    await using again = Target.restart(image, { as: "user", options: ["--stopped"] });
+    assertEquals((await again.end()).code, 1);
+    assertMatch(again.stderr.text, /^restart: --stopped: cannot trace process \d+: /);
+    assertEquals(await Deno.readTextFile(path), "line 1\n");
+  },
+);

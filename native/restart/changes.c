@@ -193,12 +193,13 @@ int changes_commit(struct changes *changes, const struct place *place) {
     return -1;
   }
   for (uint32_t i = 0; i < changes->count; i++) {
-    const struct change *change = &changes->list[i];
+    struct change *change = &changes->list[i];
     bool again = change->way == CHANGE_AGAIN;
     if (again && !file_is_memory(change->file))
       say_warning("%s was gone: it is as it was again", change->path);
     else if (!again && (change->way == CHANGE_CUT ? cut(change) : roll_back(change, place)) < 0)
       return -1;
+    change->lengthened = false; /* that is its length now */
   }
   return 0;
 }

@@ -241,14 +241,22 @@ static void let_go(struct restart *r) {
   prctl(PR_SET_DUMPABLE, 0, 0, 0, 0);
 }
 
+/* Where the program is not to run it is traced before anything outside is changed: that may be forbidden. */
+static int hold_and_commit(struct restart *r) {
+  bool holds = r->options.stopped;
+  if ((!holds || hold_begin(&r->held, r->proc, r->birth.pid) == 0) && commit(r) == 0)
+    return 0;
+  if (holds)
+    hold_kill(&r->held);
+  else
+    follow_kill(r->birth.pid);
+  return -1;
+}
+
 /* Once the program runs, or stands where it would. */
 static enum follow_result start(struct restart *r) {
   if (!r->options.stopped)
     return follow_start(&r->following);
-  if (hold_begin(&r->held, r->proc, r->birth.pid) < 0) {
-    hold_kill(&r->held);
-    return FOLLOW_FAILED;
-  }
   enum follow_result result = follow_go(&r->following);
   if (result == FOLLOW_ON) {
     hold_follow(&r->held);
@@ -277,10 +285,8 @@ static int run(struct restart *r) {
     result = follow_go(&r->following);
   if (result == FOLLOW_ON)
     result = follow_until(&r->following, PLAN_NEWS_READY, &signal);
-  if (result == FOLLOW_ON && commit(r) < 0) {
-    follow_kill(r->birth.pid);
+  if (result == FOLLOW_ON && hold_and_commit(r) < 0)
     result = FOLLOW_FAILED;
-  }
   if (result == FOLLOW_ON) {
     result = start(r);
     if (result != FOLLOW_ON)
