@@ -1,5 +1,5 @@
 import { assert, assertEquals, assertRejects } from "@std/assert";
-import { restart } from "../mod.ts";
+import { Image, restart } from "../mod.ts";
 import { outputOf } from "./counter.ts";
 import { built, run, TempDir } from "./support.ts";
 import { Target } from "./target.ts";
@@ -239,4 +239,19 @@ Deno.test("the module and ckpt restart take map, cwd and fds, too", async () => 
     TypeError,
     "Not an absolute path",
   );
+});
+
+Deno.test("restart() with --fd lets a program have a file where an epoll set was", async () => {
+  await using dir = await TempDir.make();
+  await using target = Target.launch([built("tests/fd_epoll")], { dir: dir.join("ckpt") });
+  await target.waitFor("READY\n");
+  const image = await target.checkpoint();
+  await target.kill();
+  const [process] = (await Image.open(image)).processes;
+  const sets = process!.descriptors.filter(({ words }) => words.startsWith("epoll set"));
+  await using again = Target.restart(image, {
+    options: sets.map(({ fd }) => `--fd=${fd}=/dev/null`),
+  });
+  await again.ping();
+  await again.kill();
 });

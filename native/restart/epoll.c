@@ -67,6 +67,8 @@ static int take_number_back(const struct ckpt_watch *watch, int flags, int kept)
 
 static int watch_again(const struct child *child, uint32_t index) {
   const struct ckpt_watch *watch = &child->image->watches[index];
+  if (child->image->descriptions[watch->set].kind != CKPT_DESC_EPOLL) /* --fd gave it another file */
+    return 0;
   int target = watch->pid ? child->watched[index] : (int)watch->target;
   if (!watch->pid && target)
     target = child->descriptions[target - 1];
