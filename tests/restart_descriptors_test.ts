@@ -41,6 +41,7 @@ roundtrips([
     args: (dir) => [dir.join("pipes")],
   },
   { does: "brings back open files of /proc and /sys", program: "fd_proc" },
+  { does: "brings back the main thread's files of /proc", program: "fd_proc_thread" },
   { does: "brings back who is signalled about input", program: "fd_async" },
   {
     does: "brings back files with rare flags",

@@ -96,7 +96,8 @@ static long describe_live_file(struct looking *l, struct ckpt_description *d) {
   long foreign = name_live_file(l, &name, d);
   if (foreign < 0)
     return foreign;
-  if (l->name[0] != '/' || name.cut || (!foreign && !is_named(&l->st, path)))
+  /* Not by the name that it gets: the thread that looks need not be the one whose file it is. */
+  if (l->name[0] != '/' || name.cut || (!foreign && !is_named(&l->st, l->name)))
     return refuse(l, "a file of the kernel's without a name");
   bool of_process = foreign || text_starts(path, "/proc/self/.") || text_starts(path, "/proc/thread-self/.");
   /* What a process has to say there is asked again once it is as it was, by those who have it open. */

@@ -49,6 +49,15 @@ static void expect_datagram(int fd, const char *words, struct sockaddr_in sender
   CHECK(from.sin_port == sender.sin_port && from.sin_addr.s_addr == sender.sin_addr.s_addr);
 }
 
+/* Until there is one after so many bytes: from another processor it comes later than it was sent. */
+static void wait_for_datagram(int fd, int after) {
+  const int off = -1;
+  char byte;
+  CHECK(setsockopt(fd, SOL_SOCKET, SO_PEEK_OFF, &after, sizeof after) == 0);
+  CHECK(recv(fd, &byte, 1, MSG_PEEK) == 1);
+  CHECK(setsockopt(fd, SOL_SOCKET, SO_PEEK_OFF, &off, sizeof off) == 0);
+}
+
 static int connect_to(struct sockaddr_in address) {
   int fd = socket(AF_INET, SOCK_STREAM, 0);
   CHECK(fd >= 0 && connect(fd, (struct sockaddr *)&address, sizeof address) == 0);
@@ -167,8 +176,10 @@ int main(void) {
   int stray = socket(AF_INET, SOCK_DGRAM, 0);
   struct sockaddr_in strayed = bind_somewhere(stray), sent = address_of(sender);
   CHECK(send(sender, "waits", 5, 0) == 5);
+  wait_for_datagram(udp, 0);
   CHECK(sendto(stray, "strayed", 7, 0, (struct sockaddr *)&receiver, sizeof receiver) == 7 &&
         close(stray) == 0);
+  wait_for_datagram(udp, 5);
   ready();
   wait_for_go();
 
