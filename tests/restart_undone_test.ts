@@ -2,6 +2,7 @@ import { assertEquals, assertStringIncludes } from "@std/assert";
 import { CoreEditor } from "./edit_core.ts";
 import { built, eventually, isInstalled, isRoot, run, TempDir, testUnless } from "./support.ts";
 import { coresOf, Target } from "./target.ts";
+import { Terminal, terminalObstacle } from "./terminal.ts";
 
 /** Why there can be no System V objects and message queues of a test's own. */
 const obstacle = !isRoot
@@ -68,4 +69,21 @@ Deno.test("restart() that is ended while it makes a file again leaves nothing of
   const { code, signal } = await again.end();
   assertEquals([code, signal], [143, null]);
   assertEquals(there(), []);
+});
+
+testUnless(terminalObstacle, "restart --detach that fails leaves no job behind", async () => {
+  await using dir = await TempDir.make();
+  await using target = Target.launch([built("tests/backtrace")], { dir: dir.join("ckpt") });
+  await target.waitFor("READY\n");
+  const image = await target.checkpoint();
+  await target.kill();
+  const core = await CoreEditor.open(coresOf(image)[0]!);
+  core.setProcess("securebits", 1 << 15);
+  await core.save();
+  const command = `${built("restart")} --detach --name=other ${image}`;
+  await using terminal = new Terminal(command, { cwd: dir.path });
+  assertEquals((await terminal.status).code, 1);
+  await terminal.output.done;
+  assertStringIncludes(terminal.output.text, "cannot set property");
+  assertEquals([...Deno.readDirSync(dir.join("ckpt"))].map(({ name }) => name), ["job"]);
 });

@@ -16,6 +16,7 @@
 
 static int news = -1;
 static int streams[3] = {-1, -1, -1};
+static bool made_directory, made_output;
 
 /* ---- Two processes ------------------------------------------------------------------------------------ */
 
@@ -74,9 +75,14 @@ static int open_output(const struct place *place) {
   char path[PATH_MAX];
   if (path_in(place, "output", path) < 0)
     return open("/dev/null", O_WRONLY | O_CLOEXEC);
-  if (mkdir(place->job, 0700) < 0 && errno != EEXIST)
+  made_directory = mkdir(place->job, 0700) == 0;
+  if (!made_directory && errno != EEXIST)
     return say_problem("cannot make %s: %s", place->job, strerror(errno));
-  int fd = open(path, O_WRONLY | O_CREAT | O_APPEND | O_NOFOLLOW | O_CLOEXEC, 0600);
+  const int flags = O_WRONLY | O_APPEND | O_NOFOLLOW | O_CLOEXEC;
+  int fd = open(path, flags | O_CREAT | O_EXCL, 0600);
+  made_output = fd >= 0;
+  if (fd < 0 && errno == EEXIST)
+    fd = open(path, flags);
   return fd < 0 ? say_problem("cannot open %s, for what the program prints: %s", path, strerror(errno)) : fd;
 }
 
@@ -92,6 +98,15 @@ int detach_open(const struct place *place) {
     streams[fd] = output;
   }
   return 0;
+}
+
+void detach_undo(const struct place *place) {
+  char path[PATH_MAX];
+  struct stat st;
+  if (made_output && path_in(place, "output", path) == 0 && stat(path, &st) == 0 && st.st_size == 0)
+    unlink(path);
+  if (made_directory)
+    rmdir(place->job);
 }
 
 void detach_streams(void) {

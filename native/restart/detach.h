@@ -13,6 +13,8 @@ int detach_begin(bool silent);
 /* What of standard input, output and error is a terminal leads elsewhere, in the new process: input to
  * /dev/null, the others to the file `output` of the job's directory. */
 int detach_open(const struct place *place);
+/* The program does not run after all: what has been made for its output goes. */
+void detach_undo(const struct place *place);
 void detach_streams(void);
 /* The program runs: nobody waits any more. */
 void detach_done(pid_t pid);

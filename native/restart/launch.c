@@ -44,6 +44,7 @@ __attribute__((noreturn)) static void begin(const struct options *options, const
     execv(options->program[0], options->program);
     say_problem("%s: %s", options->program[0], strerror(errno));
   }
+  detach_undo(&place);
   (void)sys_write_full(words, say_problems(), strlen(say_problems()));
   _exit(1);
 }

@@ -271,12 +271,15 @@ static int run(struct restart *r) {
   int signal = 0;
   choose_group(r);
   if ((r->options.detach && detach_open(&r->place) < 0) ||
-      redirects_open(&r->options.redirects, r->job.images, r->job.count) < 0)
+      redirects_open(&r->options.redirects, r->job.images, r->job.count) < 0) {
+    detach_undo(&r->place);
     return fail();
+  }
   follow_block_signals(); /* whoever cancels is heard once there is a process to follow */
   if (changes_begin(&r->changes, &r->place) < 0 || repair_make_all(&r->job, &r->options) < 0 ||
       queues_roll_back(&r->job, &r->options) < 0 || made_begin(&r->job) < 0 || give_birth_to_root(r) < 0) {
     changes_undo(&r->changes);
+    detach_undo(&r->place);
     return fail();
   }
   enum follow_result result =
@@ -297,6 +300,7 @@ static int run(struct restart *r) {
     terminal_reset(&r->terminal);
     made_undo();
     changes_undo(&r->changes);
+    detach_undo(&r->place);
   }
   if (result == FOLLOW_CANCELLED)
     return 128 + signal;
