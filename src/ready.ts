@@ -10,7 +10,7 @@ import {
 } from "./proc.ts";
 
 /** Whether a process has libckpt and its handler: anything else would die of the control signal. */
-export async function isReady(pid: number): Promise<boolean> {
+async function isReady(pid: number): Promise<boolean> {
   const status = await readStatus(pid);
   if (!status || !(status.caught & (1n << BigInt(CONTROL_SIGNAL - 1)))) return false;
   const thread = await livingThread(pid);

@@ -8,7 +8,7 @@ struct text text_in(char *buffer, size_t size) {
   return (struct text){.data = buffer, .size = size};
 }
 
-void text_add_bytes(struct text *text, const char *bytes, size_t length) {
+static void text_add_bytes(struct text *text, const char *bytes, size_t length) {
   size_t room = text->size - text->length - 1;
   if (length > room) {
     length = room;

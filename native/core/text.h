@@ -17,7 +17,6 @@ struct text {
 
 struct text text_in(char *buffer, size_t size);
 void text_add(struct text *text, const char *words);
-void text_add_bytes(struct text *text, const char *bytes, size_t length);
 void text_add_unsigned(struct text *text, uint64_t value);
 void text_add_signed(struct text *text, int64_t value);
 /* At least `digits` digits. */

@@ -28,7 +28,7 @@ struct side {
   int fd;       /* where the calling process has it, or -1 */
 };
 
-bool is_pty_device(uint64_t device) {
+static bool is_pty_device(uint64_t device) {
   return major(device) >= 136 && major(device) <= 143;
 }
 
