@@ -14,17 +14,20 @@ import { join, resolve } from "@std/path";
 import { delay } from "@std/async/delay";
 import { type Job, launch, restart } from "../mod.ts";
 import { fileWorkloads } from "./programs_files_table.ts";
-import { type Workload, workloads } from "./programs_table.ts";
 import { installMissing, missingOf } from "./programs_install.ts";
+import { interpreterWorkloads } from "./programs_interpreters.ts";
+import { languageWorkloads } from "./programs_languages.ts";
 import { withinLimit } from "./programs_limit.ts";
+import { loopWorkloads } from "./programs_loops.ts";
 import { makeInputs, type Prepared, sh } from "./programs_prepare.ts";
 import { servers, tryServer } from "./programs_servers.ts";
-import { languageWorkloads } from "./programs_languages.ts";
 import { stressWorkloads } from "./programs_stress.ts";
-import { threadedWorkloads } from "./programs_threads.ts";
-import { moreTreeWorkloads } from "./programs_trees_more.ts";
 import { terminalWorkloads } from "./programs_terminals.ts";
+import { threadedWorkloads } from "./programs_threads.ts";
+import { toolWorkloads } from "./programs_tools.ts";
+import { moreTreeWorkloads } from "./programs_trees_more.ts";
 import { treeWorkloads } from "./programs_trees_table.ts";
+import type { Workload } from "./programs_workload.ts";
 
 const ORDINARY_ID = 1000;
 const MOMENTS = 3;
@@ -183,7 +186,9 @@ async function tryWorkload(
 const rows: { program: Prepared; run: (work: string, random: () => number) => Promise<string> }[] =
   [
     ...[
-      ...workloads,
+      ...interpreterWorkloads,
+      ...toolWorkloads,
+      ...loopWorkloads,
       ...threadedWorkloads,
       ...languageWorkloads,
       ...fileWorkloads,

@@ -3,11 +3,8 @@
  *
  * @module
  */
-import type { Workload } from "./programs_table.ts";
-
-const linesOfText = (lines: number) =>
-  `gawk 'BEGIN { x = 5; for (i = 0; i < ${lines}; i++) { x = (x * 16807) % 2147483647;
-    printf "%d some words that repeat %x\\n", i, x % 65536 } }' > text`;
+import { linesOfText } from "./programs_prepare.ts";
+import type { Workload } from "./programs_workload.ts";
 
 export const fileWorkloads: Workload[] = [
   {

@@ -3,7 +3,7 @@
  *
  * @module
  */
-import type { Workload } from "./programs_table.ts";
+import type { Workload } from "./programs_workload.ts";
 
 export const languageWorkloads: Workload[] = [
   {

@@ -19,6 +19,12 @@ export interface Prepared {
   ordinaryOnly?: string;
 }
 
+/** A command for sh that makes "text", with so many lines; it needs gawk. */
+export function linesOfText(lines: number): string {
+  return `gawk 'BEGIN { x = 5; for (i = 0; i < ${lines}; i++) { x = (x * 16807) % 2147483647;
+    printf "%d some words that repeat %x\\n", i, x % 65536 } }' > text`;
+}
+
 /** Runs a command to its end, without an input. */
 export async function sh(
   command: string,

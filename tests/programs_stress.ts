@@ -4,7 +4,7 @@
  *
  * @module
  */
-import type { Workload } from "./programs_table.ts";
+import type { Workload } from "./programs_workload.ts";
 
 const stressors = [
   "cpu 2 --cpu-ops 8000",

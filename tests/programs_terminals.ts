@@ -3,7 +3,7 @@
  *
  * @module
  */
-import type { Workload } from "./programs_table.ts";
+import type { Workload } from "./programs_workload.ts";
 
 /** Drives what runs in a terminal that this Python holds: each step waits for words, then types keys or does what it says. */
 const drive = `import os, pty, re, select, sys, time

@@ -3,7 +3,7 @@
  *
  * @module
  */
-import type { Workload } from "./programs_table.ts";
+import type { Workload } from "./programs_workload.ts";
 
 const cProgram = `#include <pthread.h>
 #include <stdio.h>
@@ -55,45 +55,6 @@ int main(void) {
 `;
 
 export const threadedWorkloads: Workload[] = [
-  {
-    name: "deno",
-    command: `${Deno.execPath()} run -A --no-config --no-lock ../input/loop.ts > out`,
-    needs: {},
-    inputs: {
-      "loop.ts": `declare const self: Worker;
-const bytes = (text: string) => new TextEncoder().encode(text);
-const hex = (data: ArrayBuffer) => new Uint8Array(data).toHex();
-async function work(text: string) {
-  for (let round = 0; round < 1200; round++) text = hex(await crypto.subtle.digest("SHA-256", bytes(text)));
-  return text;
-}
-if (typeof WorkerGlobalScope === "undefined") {
-  const workers = [0, 1].map(() => new Worker(import.meta.url, { type: "module" }));
-  const ask = (worker: Worker, i: number, text: string) => new Promise<[number, string]>((done) => {
-    worker.onmessage = ({ data }) => done(data);
-    worker.postMessage([i, text]);
-  });
-  let text = "start", ticks = 0;
-  const timer = setInterval(() => ticks++, 5);
-  const trace = await Deno.open("trace", { create: true, write: true });
-  for (let i = 0; i < 25; i++) {
-    const answers = await Promise.all(workers.map((worker, n) => ask(worker, i, text + n)));
-    if (answers.some(([of]) => of !== i)) throw new Error("an answer to another question");
-    text = answers.map(([, answer]) => answer).join();
-    await new Promise((done) => setTimeout(done, 3));
-    await trace.write(bytes(i + " " + text + "\\n"));
-    await trace.sync();
-    console.log(i, text);
-  }
-  clearInterval(timer);
-  console.log(ticks > 20 ? "the timer ran" : "the timer stood still");
-  workers.forEach((worker) => worker.terminate());
-} else {
-  self.onmessage = async ({ data: [i, text] }) => self.postMessage([i, await work(text)]);
-}
-`,
-    },
-  },
   {
     name: "python3 with threads",
     command: "/usr/bin/python3 ../input/threads.py > out",
@@ -211,43 +172,6 @@ for i = 1:36
 end
 `,
     },
-  },
-  {
-    name: "sort with threads",
-    command: "sort --parallel=4 -S 600M -o sorted ../input/lines",
-    needs: { sort: "coreutils", gawk: "gawk" },
-    prepare: `gawk 'BEGIN { x = 9; for (i = 0; i < 1800000; i++) { x = (x * 16807) % 2147483647;
-      printf "%010d %08x filling words up to sixty bytes %d\\n", x, i, x % 97 } }' > lines`,
-  },
-  {
-    name: "pbzip2",
-    command: "pbzip2 -k -9 -p2 -b4 -c ../input/text > text.bz2",
-    needs: { pbzip2: "pbzip2", gawk: "gawk" },
-    prepare: `gawk 'BEGIN { x = 5; for (i = 0; i < 1100000; i++) { x = (x * 16807) % 2147483647;
-      printf "%d some words that repeat %x\\n", i, x % 65536 } }' > text`,
-  },
-  {
-    name: "ffmpeg with libx264",
-    command:
-      "ffmpeg -nostdin -v error -f lavfi -i testsrc2=size=640x360:rate=25 -t 8 -c:v libx264 -threads 4 " +
-      "-preset medium -fflags +bitexact -flags:v +bitexact film.mkv",
-    needs: { ffmpeg: "ffmpeg" },
-    compare: "ffmpeg -nostdin -v error -i film.mkv -f framemd5 frames",
-  },
-  {
-    name: "openssl speed",
-    command: "openssl speed -elapsed -seconds 1 -bytes 8192 sha256 sha512 aes-128-cbc > out",
-    needs: { openssl: "openssl" },
-    // By the clock: CPU time starts anew. What is measured differs; that each row has a measurement does not.
-    compare:
-      "sed -Ei 's/[0-9.]+k$/N/; s/ +/ /g' out && sed -Ei 's/: [0-9]+ (.*) in [0-9.]+s$/: N \\1 in Ns/' err",
-  },
-  {
-    name: "openssl enc",
-    command:
-      "openssl enc -camellia-256-cbc -K 00112233445566778899 -iv 99887766 -in ../input/zeros -out crypt",
-    needs: { openssl: "openssl" },
-    prepare: "truncate -s 250M zeros; printf tail >> zeros",
   },
   {
     name: "musl with threads",

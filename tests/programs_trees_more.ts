@@ -4,7 +4,7 @@
  *
  * @module
  */
-import type { Workload } from "./programs_table.ts";
+import type { Workload } from "./programs_workload.ts";
 
 /** One shell script for three shells: pipelines, substitutions, background jobs, traps. */
 const pipelines =

@@ -4,7 +4,7 @@
  * @module
  */
 import { resolve } from "@std/path";
-import type { Workload } from "./programs_table.ts";
+import type { Workload } from "./programs_workload.ts";
 
 const project = resolve(import.meta.dirname!, "..");
 
