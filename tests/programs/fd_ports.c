@@ -1,21 +1,9 @@
 /* Ports that connections which have ended keep for a minute (TIME_WAIT), since nobody has set SO_REUSEADDR:
  * those that were closed before the checkpoint, by either side first or by both at once, and those that a
  * kill closes. */
-#include <arpa/inet.h>
-#include <netinet/in.h>
-#include <netinet/tcp.h>
-#include <stdbool.h>
-#include <sys/socket.h>
-
-#include "check.h"
+#include "tcp.h"
 
 enum { PORT_RANGE = 51 /* IP_LOCAL_PORT_RANGE, since Linux 6.3 */ };
-
-union address {
-  struct sockaddr any;
-  struct sockaddr_in four;
-  struct sockaddr_in6 six;
-};
 
 struct pair {
   int client, server;
@@ -23,17 +11,6 @@ struct pair {
 };
 
 static char block[1 << 16];
-
-static union address address_of(int fd, bool peer) {
-  union address address = {0};
-  socklen_t size = sizeof address;
-  CHECK((peer ? getpeername : getsockname)(fd, &address.any, &size) == 0);
-  return address;
-}
-
-static in_port_t port_of(int fd) {
-  return address_of(fd, false).four.sin_port; /* at the same place in both families */
-}
 
 static int listener(union address address) {
   int fd = socket(address.any.sa_family, SOCK_STREAM, 0);
@@ -75,8 +52,8 @@ static void close_at_once(struct pair pair) {
 
 static void expect_connection(struct pair pair) {
   CHECK(port_of(pair.client) == pair.client_port && port_of(pair.server) == pair.server_port);
-  CHECK(address_of(pair.client, true).four.sin_port == pair.server_port);
-  CHECK(address_of(pair.server, true).four.sin_port == pair.client_port);
+  CHECK(address_at(pair.client, true).four.sin_port == pair.server_port);
+  CHECK(address_at(pair.server, true).four.sin_port == pair.client_port);
   int reuse = -1;
   socklen_t size = sizeof reuse;
   CHECK(getsockopt(pair.client, SOL_SOCKET, SO_REUSEADDR, &reuse, &size) == 0 && reuse == 0);

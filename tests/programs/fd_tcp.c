@@ -1,23 +1,10 @@
 /* TCP connections within the process: what waits in them, ends that are shut, both families, and one that
  * waits to be accepted. */
-#include <arpa/inet.h>
 #include <fcntl.h>
-#include <netinet/in.h>
-#include <netinet/tcp.h>
-#include <stdbool.h>
-#include <sys/socket.h>
 
-#include "check.h"
+#include "tcp.h"
 
-#define BIG (8 << 20)
-
-static char block[BIG], got[BIG];
-
-union address {
-  struct sockaddr any;
-  struct sockaddr_in four;
-  struct sockaddr_in6 six;
-};
+static char block[BIG];
 
 struct pair {
   int client, server;
@@ -34,13 +21,6 @@ static int option(int fd, int level, int name) {
   return value;
 }
 
-static union address address_of(int fd, bool peer) {
-  union address address = {0};
-  socklen_t size = sizeof address;
-  CHECK((peer ? getpeername : getsockname)(fd, &address.any, &size) == 0);
-  return address;
-}
-
 static int listener(union address address, bool reuse) {
   int fd = socket(address.any.sa_family, SOCK_STREAM, 0);
   CHECK(fd >= 0);
@@ -51,9 +31,8 @@ static int listener(union address address, bool reuse) {
 }
 
 static int connected(int listener, union address to) {
-  union address address = address_of(listener, false);
   int fd = socket(to.any.sa_family, SOCK_STREAM, 0);
-  to.four.sin_port = address.four.sin_port; /* at the same place in both */
+  to.four.sin_port = port_of(listener);
   CHECK(fd >= 0 && connect(fd, &to.any, sizeof to) == 0);
   return fd;
 }
@@ -65,16 +44,6 @@ static struct pair pair(int listener, union address to) {
   return pair;
 }
 
-static void put(int fd, const char *bytes, size_t size) {
-  CHECK(send(fd, bytes, size, MSG_NOSIGNAL) == (ssize_t)size);
-}
-
-static void expect(int fd, const char *bytes, size_t size) {
-  ssize_t n = recv(fd, got, size, size ? MSG_WAITALL : 0);
-  if (n != (ssize_t)size || memcmp(got, bytes, size) != 0)
-    FAIL("descriptor %d: %zd of %zu bytes (%s)", fd, n, size, strerror(errno));
-}
-
 /* The loopback address of IPv6, where there is one. */
 static union address six_or(union address four) {
   union address six = {.six = {.sin6_family = AF_INET6, .sin6_addr = IN6ADDR_LOOPBACK_INIT}};
@@ -82,19 +51,10 @@ static union address six_or(union address four) {
   return fd >= 0 && bind(fd, &six.any, sizeof six) == 0 && close(fd) == 0 ? six : four;
 }
 
-/* As much as it takes. */
-static size_t flood(int fd) {
-  size_t sent = 0;
-  for (ssize_t n; sent < BIG && (n = send(fd, block + sent, 50000, MSG_DONTWAIT)) > 0;)
-    sent += (size_t)n;
-  CHECK(sent > 100000 && sent < BIG);
-  return sent;
-}
-
 /* Both ways, and each end knows the other. */
 static void expect_connection(struct pair pair) {
-  CHECK(address_of(pair.client, false).four.sin_port == address_of(pair.server, true).four.sin_port);
-  CHECK(address_of(pair.client, true).four.sin_port == address_of(pair.server, false).four.sin_port);
+  CHECK(port_of(pair.client) == address_at(pair.server, true).four.sin_port);
+  CHECK(address_at(pair.client, true).four.sin_port == port_of(pair.server));
   put(pair.client, "there", 5);
   expect(pair.server, "there", 5);
   put(pair.server, "back", 4);
@@ -111,7 +71,7 @@ int main(void) {
   struct pair full = pair(listens, four), small = pair(listens, four), held = pair(listens, four);
   struct pair half = pair(listens, four), over = pair(listens, four), left = pair(listens, four);
   struct pair alone = pair(once, four);
-  in_port_t port = address_of(plain.server, false).four.sin_port;
+  in_port_t port = port_of(plain.server);
   CHECK(close(once) == 0);
   set(plain.client, IPPROTO_TCP, TCP_NODELAY, 1);
   set(plain.server, SOL_SOCKET, SO_KEEPALIVE, 1);
@@ -120,7 +80,7 @@ int main(void) {
   put(plain.server, "to client", 9);
   put(mixed.client, "mixed", 5);
   put(newer.server, "newer", 5);
-  size_t filled = flood(full.client);
+  size_t filled = flood(full.client, block);
   set(small.server, SOL_SOCKET, SO_RCVBUF, 20000);
   put(small.client, block, 100000);
   set(held.client, IPPROTO_TCP, TCP_CORK, 1);
@@ -133,7 +93,7 @@ int main(void) {
   put(left.server, "left", 4);
   CHECK(close(left.server) == 0);
   struct pair cut = pair(listens, four);
-  size_t more = flood(cut.server);
+  size_t more = flood(cut.server, block);
   CHECK(close(cut.server) == 0);
   int waiting = connected(listens, four);
   ready();
@@ -147,14 +107,14 @@ int main(void) {
   CHECK(option(plain.server, SOL_SOCKET, SO_REUSEADDR) == 1 &&
         !option(plain.client, SOL_SOCKET, SO_REUSEADDR));
   CHECK(option(plain.server, SOL_SOCKET, SO_RCVLOWAT) == 1);
-  CHECK(address_of(plain.server, false).four.sin_port == port);
+  CHECK(port_of(plain.server) == port);
   expect_connection(plain);
   expect(mixed.server, "mixed", 5);
   expect(newer.client, "newer", 5);
   expect_connection(mixed);
   expect_connection(newer);
   expect_connection(alone);
-  CHECK(address_of(mixed.server, true).any.sa_family == AF_INET6);
+  CHECK(address_at(mixed.server, true).any.sa_family == AF_INET6);
   expect(full.server, block, filled);
   expect_connection(full);
   CHECK(option(small.server, SOL_SOCKET, SO_RCVBUF) == 40000);

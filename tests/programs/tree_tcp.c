@@ -1,24 +1,11 @@
 /* TCP connections between processes: what waits in both directions, ends that are shut or closed, one that is
  * open in two processes, and one that waits to be accepted by another process. */
-#include <arpa/inet.h>
-#include <netinet/in.h>
-#include <netinet/tcp.h>
-#include <stdbool.h>
 #include <sys/mman.h>
-#include <sys/socket.h>
 #include <sys/wait.h>
 
-#include "check.h"
-
-#define BIG (8 << 20)
+#include "tcp.h"
 
 enum connection { PLAIN, FULL, HALF, OVER, HELD, LEFT, COUNT };
-
-union address {
-  struct sockaddr any;
-  struct sockaddr_in four;
-  struct sockaddr_in6 six;
-};
 
 /* A process, and what it and the first one say to each other. */
 struct child {
@@ -26,27 +13,9 @@ struct child {
   int socket;
 };
 
-static char block[BIG], got[BIG];
+static char block[BIG];
 static int listener, both, shared_listener;
 static struct { size_t client_wrote, server_wrote, server_cut; } * facts;
-
-static void put(int fd, const char *bytes, size_t size) {
-  CHECK(send(fd, bytes, size, MSG_NOSIGNAL) == (ssize_t)size);
-}
-
-static void expect(int fd, const char *bytes, size_t size) {
-  ssize_t n = recv(fd, got, size ? size : 1, size ? MSG_WAITALL : 0);
-  if (n != (ssize_t)size || memcmp(got, bytes, size) != 0)
-    FAIL("process %d, descriptor %d: %zd of %zu bytes (%s)", getpid(), fd, n, size, strerror(errno));
-}
-
-static size_t flood(int fd) {
-  size_t sent = 0;
-  for (ssize_t n; sent < BIG && (n = send(fd, block + sent, 50000, MSG_DONTWAIT)) > 0;)
-    sent += (size_t)n;
-  CHECK(sent > 100000 && sent < BIG);
-  return sent;
-}
 
 static int listen_at(union address address) {
   int yes = 1, fd = socket(address.any.sa_family, SOCK_STREAM, 0);
@@ -56,12 +25,10 @@ static int listen_at(union address address) {
 }
 
 static int connect_to(int listener_fd, bool six) {
-  union address to = {.six = {.sin6_family = AF_INET6, .sin6_addr = IN6ADDR_LOOPBACK_INIT}}, at;
-  socklen_t size = sizeof at;
-  CHECK(getsockname(listener_fd, &at.any, &size) == 0);
+  union address to = {.six = {.sin6_family = AF_INET6, .sin6_addr = IN6ADDR_LOOPBACK_INIT}};
   if (!six)
     to.four = (struct sockaddr_in){.sin_family = AF_INET, .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
-  to.four.sin_port = at.four.sin_port; /* at the same place in both */
+  to.four.sin_port = port_of(listener_fd);
   int fd = socket(to.any.sa_family, SOCK_STREAM, 0);
   CHECK(fd >= 0 && connect(fd, &to.any, sizeof to) == 0);
   return fd;
@@ -112,7 +79,7 @@ static void client(int parent) {
   wait_for_word(parent);
   put(to[PLAIN], "to server", 9);
   CHECK(setsockopt(to[PLAIN], IPPROTO_TCP, TCP_NODELAY, &yes, sizeof yes) == 0);
-  facts->client_wrote = flood(to[FULL]);
+  facts->client_wrote = flood(to[FULL], block);
   put(to[HALF], "last words", 10);
   CHECK(shutdown(to[HALF], SHUT_WR) == 0);
   CHECK(setsockopt(to[OVER], SOL_SOCKET, SO_RCVBUF, &size, sizeof size) == 0);
@@ -150,8 +117,8 @@ static void server(int parent) {
   say_done(parent);
   wait_for_word(parent);
   put(from[PLAIN], "to client", 9);
-  facts->server_wrote = flood(from[FULL]);
-  facts->server_cut = flood(from[OVER]);
+  facts->server_wrote = flood(from[FULL], block);
+  facts->server_cut = flood(from[OVER], block);
   CHECK(shutdown(from[OVER], SHUT_WR) == 0);
   put(from[LEFT], "left", 4);
   CHECK(close(from[LEFT]) == 0);
