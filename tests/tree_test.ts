@@ -70,6 +70,11 @@ roundtrips([
     program: "tree_signals",
   },
   {
+    does: "brings back processes whose main threads have ended, with what they have in common",
+    program: "tree_main_ended",
+    args: () => ["/etc/passwd"],
+  },
+  {
     does: "brings back TCP connections between processes, with what waits in them",
     program: "tree_tcp",
     fcntl: true,

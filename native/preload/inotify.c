@@ -72,7 +72,7 @@ static long look_later(struct search *s, const char *directory) {
 static long found(struct search *s, struct ckpt_inotify *watch, const struct stat *st, int fd) {
   char link[64], name[PROC_PATH_MAX];
   struct text text = text_in(link, sizeof link);
-  text_format(&text, "/proc/self/fd/%d", (int64_t)fd);
+  text_format(&text, "/proc/thread-self/fd/%d", (int64_t)fd);
   long n = sys(SYS_(readlinkat), AT_FDCWD, link, name, sizeof name - 1);
   if (n < 0)
     return n;
@@ -188,9 +188,9 @@ static long look_below(struct search *s, const char *root) {
 
 static long find_paths(struct search *s) {
   const char *cwd = string_at(s->l->c, s->l->c->process.cwd);
-  long result = consider_words(s, "/proc/self/cmdline");
+  long result = consider_words(s, "/proc/thread-self/cmdline");
   if (result == 0)
-    result = consider_words(s, "/proc/self/environ");
+    result = consider_words(s, "/proc/thread-self/environ");
   if (result == 0)
     result = consider_all(s, cwd);
   if (result == 0)
@@ -256,7 +256,7 @@ static long describe_instance(struct search *s, uint32_t instance, char *buffer)
   struct proc_lines lines;
   char path[64];
   struct text text = text_in(path, sizeof path);
-  text_format(&text, "/proc/self/fdinfo/%d", (int64_t)s->l->fd);
+  text_format(&text, "/proc/thread-self/fdinfo/%d", (int64_t)s->l->fd);
   long result = proc_lines_open(&lines, path, buffer, LINE_MOST);
   if (result < 0)
     return fail(s->l->c, result, "%s: %s", path, text_errno(result));

@@ -84,6 +84,6 @@ static long look_through(struct looking *l, uint32_t index, const char *path, bo
 }
 
 long add_memberships(struct looking *l, uint32_t index) {
-  long result = look_through(l, index, "/proc/self/net/igmp", false);
-  return result < 0 ? result : look_through(l, index, "/proc/self/net/igmp6", true);
+  long result = look_through(l, index, "/proc/thread-self/net/igmp", false);
+  return result < 0 ? result : look_through(l, index, "/proc/thread-self/net/igmp6", true);
 }

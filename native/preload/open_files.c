@@ -59,7 +59,7 @@ long open_files_list(struct checkpoint *c) {
   uint64_t fd;
   if (!dir)
     return -ENOMEM;
-  long result = dir_open(dir, AT_FDCWD, "/proc/self/fd");
+  long result = dir_open(dir, AT_FDCWD, "/proc/thread-self/fd");
   if (result < 0)
     return fail(c, result, "/proc/self/fd: %s", text_errno(result));
   for (const char *name; result == 0 && (name = dir_next(dir));)
@@ -84,14 +84,15 @@ static bool is_before(const void *first, const void *second) {
   return a->process != b->process ? a->process < b->process : a->fd < b->fd;
 }
 
-static int32_t pid_of(const struct checkpoint *c, uint32_t process) {
+/* One of its threads: of one that has ended, as the main thread may have, the kernel knows no descriptors. */
+static int32_t thread_of(const struct checkpoint *c, uint32_t process) {
   const struct member *members = c->job->members.entries;
-  return process == 0 ? c->process.pid : members[process - 1].pid;
+  return process == 0 ? (int32_t)sys(SYS_(gettid)) : members[process - 1].tid;
 }
 
 /* 1: the same open file description, 0: others. */
 static long is_same(struct checkpoint *c, const struct open_file *a, const struct open_file *b) {
-  const struct file_of first = {pid_of(c, a->process), a}, second = {pid_of(c, b->process), b};
+  const struct file_of first = {thread_of(c, a->process), a}, second = {thread_of(c, b->process), b};
   return is_same_file(c, &first, &second);
 }
 

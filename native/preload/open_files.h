@@ -58,7 +58,7 @@ long find_in_flight(struct checkpoint *c);
 
 /* same_file.c */
 struct file_of {
-  int32_t pid;
+  int32_t tid;
   const struct open_file *file;
 };
 /* In the leader. 1: one open file description, 0: two; else words say of what it cannot be told. */

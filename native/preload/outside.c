@@ -49,7 +49,7 @@ void remember_inherited(void) {
   struct dir dir;
   struct stat st;
   uint64_t fd;
-  if (dir_open(&dir, AT_FDCWD, "/proc/self/fd") < 0)
+  if (dir_open(&dir, AT_FDCWD, "/proc/thread-self/fd") < 0)
     return;
   for (const char *name; ckpt_state.inherited_count < INHERITED_MOST && (name = dir_next(&dir));)
     if (text_is_decimal(name, &fd) && (int)fd != dir.fd && may_lead_outside((int)fd, &st))

@@ -61,10 +61,10 @@ static bool has_locks_on(const struct checkpoint *c, const struct open_file *fil
 }
 
 /* A descriptor of ours on it: the leader's own, or a duplicate. */
-static long borrow(int32_t pid, const struct open_file *file) {
+static long borrow(const struct open_file *file) {
   if (file->process == 0)
     return file->fd;
-  long pidfd = sys(SYS_(pidfd_open), pid, 0);
+  long pidfd = sys(SYS_(pidfd_open), file->pid, 0);
   if (pidfd < 0)
     return pidfd;
   long fd = sys(SYS_(pidfd_getfd), pidfd, file->fd, 0);
@@ -82,7 +82,7 @@ static long try_signal(const struct checkpoint *c, const struct file_of *a, cons
     return 0;
   if (a->file->flags & O_ASYNC || has_locks_on(c, a->file))
     return -EOPNOTSUPP;
-  long first = borrow(a->pid, a->file), second = first < 0 ? first : borrow(b->pid, b->file);
+  long first = borrow(a->file), second = first < 0 ? first : borrow(b->file);
   long result = second < 0 ? second : share_signal((int)first, (int)second);
   give_back(b->file, second);
   give_back(a->file, first);
@@ -90,18 +90,19 @@ static long try_signal(const struct checkpoint *c, const struct file_of *a, cons
 }
 
 long is_same_file(struct checkpoint *c, const struct file_of *a, const struct file_of *b) {
-  long known = compare_files(a->pid, a->file->fd, b->pid, b->file->fd);
+  long known = compare_files(a->tid, a->file->fd, b->tid, b->file->fd);
   long result = known < 0 ? try_signal(c, a, b) : known == 0;
   if (result >= 0)
     return result;
   char path[64], name[512];
   struct text text = text_in(path, sizeof path);
-  text_format(&text, "/proc/%d/fd/%d", (int64_t)a->pid, (int64_t)a->file->fd);
+  text_format(&text, "/proc/%d/fd/%d", (int64_t)a->tid, (int64_t)a->file->fd);
   long n = sys(SYS_(readlinkat), AT_FDCWD, path, name, sizeof name - 1);
   name[n > 0 ? n : 0] = 0;
   return fail(
       c, known,
       "the kernel does not say whether descriptor %d of process %d and descriptor %d of process %d (%s) are "
       "shared (kcmp: %s)",
-      (int64_t)a->file->fd, (int64_t)a->pid, (int64_t)b->file->fd, (int64_t)b->pid, name, text_errno(known));
+      (int64_t)a->file->fd, (int64_t)a->file->pid, (int64_t)b->file->fd, (int64_t)b->file->pid, name,
+      text_errno(known));
 }

@@ -27,7 +27,7 @@ static bool is_file_of_proc(int fd) {
   long flags = sys(SYS_(fcntl), fd, F_GETFL);
   if (flags < 0 || (flags & (O_ACCMODE | O_APPEND)) != (CKPT_READ_ONLY & (O_ACCMODE | O_APPEND)))
     return false;
-  text_format(&text, "/proc/self/fd/%d", (int64_t)fd);
+  text_format(&text, "/proc/thread-self/fd/%d", (int64_t)fd);
   long n = sys(SYS_(readlinkat), AT_FDCWD, path, target, sizeof target - 1);
   target[n > 0 ? n : 0] = 0;
   return text_starts(target, "/proc/");
@@ -43,7 +43,7 @@ long close_strays(struct checkpoint *c) {
   uint64_t fd;
   if (!ckpt_state.born_in_freeze)
     return 0;
-  long result = dir_open(&dir, AT_FDCWD, "/proc/self/fd");
+  long result = dir_open(&dir, AT_FDCWD, "/proc/thread-self/fd");
   if (result < 0)
     return result;
   for (const char *name; (name = dir_next(&dir));)
