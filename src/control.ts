@@ -164,7 +164,7 @@ async function converse(
         flags: (options.kill ? RequestFlag.KILL : 0) |
           (options.tcp === "repair" ? RequestFlag.TCP_REPAIR : 0),
         timeout_ms: Math.ceil(options.timeout ?? 0),
-        stop_signal: hold?.connected() ?? 0,
+        stop_signal: hold?.connected(connection) ?? 0,
         files: new TextEncoder().encode(filePatterns(options.withFiles)),
         ignore: new TextEncoder().encode(ignore),
       }),
@@ -174,7 +174,7 @@ async function converse(
     const gone = error instanceof NativeError && GONE.includes(error.errno);
     if (!gone) throw error;
   } finally {
-    await hold?.end(connection);
+    await hold?.end();
     for (const fd of [connection, listener]) if (fd >= 0) library.close(fd);
   }
 }

@@ -17,14 +17,14 @@ export class Hold {
   }
 
   /** To be called when it has answered: the number of the signal that has stopped it. */
-  connected(): number {
+  connected(connection: number): number {
+    this.#words[2] = connection;
     Atomics.store(this.#words, 0, State.CONNECTED);
     return this.#words[1]!;
   }
 
   /** Lets it leave the handler and stop there. Throws a NativeError when it could not be held. */
-  async end(connection: number): Promise<void> {
-    this.#words[2] = connection;
+  async end(): Promise<void> {
     Atomics.store(this.#words, 0, State.ENDS);
     const result = await this.#result;
     if (result < 0 && result !== Errno.AGAIN) throw new NativeError("ptrace", result);

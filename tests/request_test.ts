@@ -70,13 +70,13 @@ Deno.test("checkpoint() of a stopped program leaves it so, however late whoever 
   let connection = -1;
   try {
     connection = await library.accept(listener, from);
-    library.send(connection, request(hold.connected()));
+    library.send(connection, request(hold.connected(connection)));
     assertEquals((await receiveReport(library, { connection }))?.kind, "done");
     // As `ckpt save` does that is itself stopped: longer than any other program would wait for it.
     await delay(ANSWER_MS + 1000);
     assert(await turnsMade() === turns, "it has run");
   } finally {
-    await hold.end(connection);
+    await hold.end();
   }
   for (const fd of [pidfd, listener, connection]) library.close(fd);
   assertEquals(stateOf(pid), "T");

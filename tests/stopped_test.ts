@@ -28,6 +28,10 @@ function callOf(pid: number): number {
   return Number(Deno.readTextFileSync(`/proc/${pid}/syscall`).split(" ")[0]);
 }
 
+function statusOf(pid: number): string {
+  return Deno.readTextFileSync(`/proc/${pid}/status`);
+}
+
 function nameOf(pid: number): string {
   return Deno.readTextFileSync(`/proc/${pid}/comm`).trim();
 }
@@ -271,3 +275,30 @@ Deno.test("checkpoint() that ends its program ends all of it, whoever has been k
   await written;
   assertEquals(pids.filter((pid) => !["Z", undefined].includes(stateOf(pid))), []);
 });
+
+for (const signal of ["SIGKILL", "SIGINT"] as const) {
+  Deno.test(`ckpt save that ${signal} ends leaves a stopped program as it was, and an image`, async () => {
+    await using dir = await TempDir.make();
+    const command = [built("tests/big_memory"), "200"];
+    await using target = Target.launch(command, { dir: dir.join("ckpt") });
+    await target.waitFor("READY\n");
+    const { pid } = target;
+    Deno.kill(pid, "SIGSTOP");
+    await eventually("it is stopped", () => stateOf(pid) === "T");
+    const saving = new Deno.Command(built("ckpt"), { args: ["save", String(pid)], stdout: "null" });
+    const child = saving.spawn();
+    await eventually("it is written", () => coreOf(pid, target.job) !== undefined);
+    child.kill(signal);
+    await child.status;
+    // In its handler all are blocked.
+    await eventually(
+      "it has left its handler",
+      () => stateOf(pid) === "T" && /^SigBlk:\t0+$/m.test(statusOf(pid)),
+    );
+    assertEquals(imagesOf(target.job).length, 1);
+    assertMatch(statusOf(pid), /^TracerPid:\t0$/m);
+    Deno.kill(pid, "SIGCONT");
+    await target.send("go\n");
+    await target.succeed();
+  });
+}

@@ -289,13 +289,16 @@ static bool has_left(struct held *held) {
   return false;
 }
 
-void held_begin_leaving(struct held *all, size_t count) {
+bool held_begin_leaving(struct held *all, size_t count) {
+  bool any = false;
   for (size_t i = 0; i < count; i++) {
     if (all[i].state != HELD || !is_in_handler(&all[i]))
       continue;
     go_on(&all[i], PTRACE_SYSCALL);
     all[i].state = RUNS;
+    any = true;
   }
+  return any;
 }
 
 /* Those who do not come that far stop where they are. */

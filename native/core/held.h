@@ -44,9 +44,9 @@ bool held_all_stand(const struct held *all, size_t count);
 void held_go_on(struct held *all, size_t count);
 /* Brings all who run to a trap again, but for those who do not come to one in time. */
 void held_interrupt(struct held *all, size_t count);
-/* Sends all who are in our handler on, from call to call, and waits until they have left it. They may do so
- * in two steps, so that those of several processes go at the same time. */
-void held_begin_leaving(struct held *all, size_t count);
+/* Sends all who are in our handler on, from call to call (false: nobody is), and waits until they have left
+ * it. They may do so in two steps, so that those of several processes go at the same time. */
+bool held_begin_leaving(struct held *all, size_t count);
 void held_wait_until_left(struct held *all, size_t count);
 /* False when some do not stand still yet, as they must for that: to be called again, since nobody would ever
  * let them go on. `parent_of`: a process of which the caller is the parent, too, so that it must not wait for

@@ -42,10 +42,10 @@ CKPT_HELPER_API int32_t ckpt_helper_request(int32_t pidfd, int32_t pid, uint64_t
 
 /* Holds a stopped process (core/held.h) while it is saved, and asks it as ckpt_helper_request() does. `words`
  * are shared: the first is a ckpt_helper_hold_state; the second gets the signal that has stopped the process,
- * before it is asked; the third is the connection to close when the state has become ENDS, or -1. When it
- * ends before that, it shuts the listener down. -EAGAIN: the process is not stopped any more, or as yet, or
- * runs no program with a handler; -EPERM: it may not be traced; -EBUSY: it has left its handler without a
- * word. Blocks. */
+ * before it is asked; the third is the connection, or -1, which it closes when the state has become ENDS,
+ * or this process has ended. When it ends before that, it shuts the listener down. -EAGAIN: the process is
+ * not stopped any more, or as yet, or runs no program with a handler; -EPERM: it may not be traced; -EBUSY:
+ * it has left its handler without a word. Blocks. */
 enum ckpt_helper_hold_state { HOLD_BEGINS = 0, HOLD_CONNECTED = 1, HOLD_ENDS = 2 };
 CKPT_HELPER_API int32_t ckpt_helper_hold(int32_t pid, int32_t listener, uint64_t cookie, int32_t *words);
 
