@@ -64,6 +64,9 @@ const ANSWER = 10_000;
 /** Milliseconds after which it is asked again, if the request has got lost: another thread has called exec. */
 const LOST = 1000;
 
+/** The control signal in a set of signals. */
+const CONTROL_BIT = 31n;
+
 /** Milliseconds between requests to a program that is in the middle of what cannot be saved. */
 const PAUSE_MOST = 200;
 
@@ -169,7 +172,11 @@ async function converse(
         ignore: new TextEncoder().encode(ignore),
       }),
     );
-    return await receiveReport(library, { connection, onProgress: options.onProgress });
+    return await receiveReport(library, {
+      connection,
+      onProgress: options.onProgress,
+      isAtWork: () => isAtWork(asked.pid),
+    });
   } catch (error) {
     const gone = error instanceof NativeError && GONE.includes(error.errno);
     if (!gone) throw error;
@@ -233,14 +240,55 @@ const KINDS: Record<number, Report["kind"]> = {
   [ReportKind.READY]: "ready",
 };
 
+/**
+ * Whether a thread of a process is in libckpt's handler, which blocks the control signal, or about to come there. When
+ * another thread calls exec, or the process is killed, a child that was born in the freeze may still have a copy of the
+ * connection: that tells nothing then.
+ */
+async function isAtWork(pid: number): Promise<boolean> {
+  try {
+    for await (const { name } of Deno.readDir(`/proc/${pid}/task`)) {
+      const status = await readStatus(`${pid}/task/${name}`);
+      if (status && (status.blocked | status.pending) >> CONTROL_BIT & 1n) return true;
+    }
+  } catch (error) {
+    if (!(error instanceof Deno.errors.NotFound)) throw error;
+  }
+  return false;
+}
+
+/** A message's length, 0 when there will be none. */
+async function receive(
+  library: Library,
+  message: Uint8Array<ArrayBuffer>,
+  from: { connection: number; isAtWork?: () => Promise<boolean> },
+): Promise<number> {
+  const { connection, isAtWork } = from;
+  for (let atWork = true;;) {
+    try {
+      const timeout = !isAtWork ? -1 : atWork ? LOST : 0;
+      return await library.receive(connection, { message, timeout });
+    } catch (error) {
+      if (!(error instanceof NativeError && error.errno === Errno.TIMEDOUT)) throw error;
+    }
+    // It may have answered before it left.
+    if (!atWork) return 0;
+    atWork = await isAtWork!();
+  }
+}
+
 /** The next report but for progress, undefined when the other side ends the conversation without one. */
 export async function receiveReport(
   library: Library,
-  from: { connection: number; onProgress?: (progress: Progress) => void },
+  from: {
+    connection: number;
+    onProgress?: (progress: Progress) => void;
+    isAtWork?: () => Promise<boolean>;
+  },
 ): Promise<Report | undefined> {
   const message = new Uint8Array(2 * REPORT.size);
   for (;;) {
-    const length = await library.receive(from.connection, message);
+    const length = await receive(library, message, from);
     if (length === 0) return undefined;
     const report = REPORT.decode(message.subarray(0, length));
     if (report.kind === ReportKind.PROGRESS) {

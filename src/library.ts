@@ -11,7 +11,11 @@ const SYMBOLS = {
     nonblocking: true,
   },
   ckpt_helper_send: { parameters: ["i32", "buffer", "u32"], result: "i32" },
-  ckpt_helper_receive: { parameters: ["i32", "buffer", "u32"], result: "i32", nonblocking: true },
+  ckpt_helper_receive: {
+    parameters: ["i32", "buffer", "u32", "i32"],
+    result: "i32",
+    nonblocking: true,
+  },
   ckpt_helper_close: { parameters: ["i32"], result: "i32" },
   ckpt_helper_open_process: { parameters: ["i32"], result: "i32" },
   ckpt_helper_request: {
@@ -144,12 +148,14 @@ export class Library implements Disposable {
     checked("send", this.#library.symbols.ckpt_helper_send(connection, message, message.length));
   }
 
-  /** One message's length, 0 once the other side has closed. */
-  async receive(connection: number, message: Uint8Array<ArrayBuffer>): Promise<number> {
-    return checked(
-      "receive",
-      await this.#library.symbols.ckpt_helper_receive(connection, message, message.length),
-    );
+  /** One message's length, 0 once the other side has closed. Throws ETIMEDOUT after `timeout` ms, never when negative. */
+  async receive(
+    connection: number,
+    into: { message: Uint8Array<ArrayBuffer>; timeout: number },
+  ): Promise<number> {
+    const { message, timeout } = into;
+    const receive = this.#library.symbols.ckpt_helper_receive;
+    return checked("receive", await receive(connection, message, message.length, timeout));
   }
 
   /** Closes a descriptor that this library gave. */

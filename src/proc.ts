@@ -107,17 +107,29 @@ export async function isProcess(process: ProcessId): Promise<boolean> {
   return now?.startTime === process.startTime && now.bootId === process.bootId;
 }
 
-/** What /proc/PID/status says that matters here, undefined when there is no such process. */
-export async function readStatus(
-  pid: number,
-): Promise<{ uid: number; leader: boolean; caught: bigint; name: string } | undefined> {
+/** What /proc/PID/status says that matters here. Sets of signals have bit n - 1 for signal n. */
+export interface ProcessStatus {
+  uid: number;
+  leader: boolean;
+  caught: bigint;
+  blocked: bigint;
+  /** For this thread alone. */
+  pending: bigint;
+  name: string;
+}
+
+/** What it says of a process, or of a thread by its path in there, undefined when there is no such process. */
+export async function readStatus(pid: number | string): Promise<ProcessStatus | undefined> {
   const text = await readProc(pid, "status");
   if (text === undefined) return undefined;
   const field = (name: string) => text.match(new RegExp(`^${name}:\\s*(.*)$`, "m"))?.[1] ?? "";
+  const signals = (name: string) => BigInt(`0x${field(name) || "0"}`);
   return {
     uid: Number(field("Uid").split("\t")[1]),
     leader: Number(field("Tgid")) === pid,
-    caught: BigInt(`0x${field("SigCgt") || "0"}`),
+    caught: signals("SigCgt"),
+    blocked: signals("SigBlk"),
+    pending: signals("SigPnd"),
     name: field("Name"),
   };
 }

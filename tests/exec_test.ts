@@ -52,6 +52,21 @@ Deno.test("checkpoint() never kills a shell that starts itself by exec all the t
   await survives((stop) => ["/bin/sh", script, stop]);
 });
 
+for (const as of everyone) {
+  Deno.test(`checkpoint() of a program that calls exec in the middle of it asks again, whoever has a copy of the connection, as ${as}`, async () => {
+    await using dir = await TempDir.make();
+    await using target = Target.launch([built("tests/exec_born")], { dir: dir.join("ckpt"), as });
+    await target.waitFor("READY\n");
+    await using job = await attach(target.pid);
+    const { path } = await job.checkpoint();
+    await target.send("go\n");
+    await target.succeed();
+    await using again = Target.restart(path, { as });
+    await again.send("go\n");
+    await again.succeed();
+  });
+}
+
 // As an ordinary user it would be started by root here, whose descriptors it may not look at.
 Deno.test("restart() brings back sockets that a program has made before it has begun itself anew", async () => {
   await using dir = await TempDir.make();

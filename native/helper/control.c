@@ -107,7 +107,16 @@ int32_t ckpt_helper_send(int32_t connection, const void *message, uint32_t size)
   return sent == (ssize_t)size ? 0 : -EMSGSIZE;
 }
 
-int32_t ckpt_helper_receive(int32_t connection, void *message, uint32_t size) {
+int32_t ckpt_helper_receive(int32_t connection, void *message, uint32_t size, int32_t timeout_ms) {
+  struct pollfd wait = {.fd = connection, .events = POLLIN};
+  int64_t end = now_ms() + timeout_ms;
+  int ready;
+  do {
+    int64_t left = end - now_ms();
+    ready = poll(&wait, 1, timeout_ms < 0 ? -1 : left < 0 ? 0 : (int)left);
+  } while (ready < 0 && errno == EINTR);
+  if (ready <= 0)
+    return ready < 0 ? -errno : -ETIMEDOUT;
   ssize_t got;
   do
     got = recv(connection, message, size, 0);

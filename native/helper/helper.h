@@ -23,8 +23,9 @@ CKPT_HELPER_API int32_t ckpt_helper_accept(int32_t listener, int32_t pidfd, int3
 CKPT_HELPER_API int32_t ckpt_helper_send(int32_t connection, const void *message, uint32_t size);
 
 /* Receives one message of at most `size` bytes and returns its length, 0 once the other side has closed.
- * Blocks. */
-CKPT_HELPER_API int32_t ckpt_helper_receive(int32_t connection, void *message, uint32_t size);
+ * Blocks, up to `timeout_ms` (negative: for ever): -ETIMEDOUT. */
+CKPT_HELPER_API int32_t ckpt_helper_receive(int32_t connection, void *message, uint32_t size,
+                                            int32_t timeout_ms);
 
 /* Closes a descriptor that one of these functions returned. */
 CKPT_HELPER_API int32_t ckpt_helper_close(int32_t fd);
