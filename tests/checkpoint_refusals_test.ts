@@ -34,6 +34,21 @@ Deno.test("checkpoint() refuses asynchronous polls by name, and disturbs none", 
   await refused([built("tests/aio_queues"), "poll"], /memory at .*aio.*polls under way/);
 });
 
+for (const kind of ["unix", "packets", "udp"]) {
+  Deno.test(`checkpoint() refuses an empty packet (${kind}) that it cannot see, and saves one that it can`, async () => {
+    await refused([built("tests/fd_empty"), kind, "looked at"], /is a socket with an empty packet/);
+    await using dir = await TempDir.make();
+    await using first = Target.launch([built("tests/fd_empty"), kind], { dir: dir.join("ckpt") });
+    await first.waitFor("READY\n");
+    const image = await first.checkpoint();
+    await first.send("go\n");
+    await first.succeed();
+    await using again = Target.restart(image);
+    await again.send("go\n");
+    await again.succeed();
+  });
+}
+
 Deno.test("checkpoint() refuses a thread that cannot be stopped, by its name, and lets the program go on", async () => {
   await refused(
     [built("tests/threads_stubborn")],

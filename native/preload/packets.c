@@ -3,6 +3,7 @@
  * are described like the program's own, and closed when the image is written. */
 #include <errno.h>
 #include <fcntl.h>
+#include <poll.h>
 #include <string.h>
 #include <sys/ioctl.h>
 #include <sys/socket.h>
@@ -169,12 +170,24 @@ static long look_at_piece(struct peek *p, int from) {
   return n == 0 ? look_at(p, PEEK_MOST, sizeof p->control) : n;
 }
 
+/* An empty packet that has been looked at before shows itself only to a look without SO_PEEK_OFF, and only
+ * when it is the first. */
+static bool hides_empty(const struct looking *l) {
+  struct pollfd poller = {.fd = l->fd, .events = POLLIN | POLLRDHUP};
+  char byte;
+  set_number(l, SO_PEEK_OFF, -1);
+  return sys(SYS_(poll), &poller, 1, 0) == 1 && (poller.revents & (POLLIN | POLLRDHUP)) == POLLIN &&
+         sys(SYS_(recvfrom), l->fd, &byte, 1, MSG_PEEK | MSG_DONTWAIT | MSG_TRUNC, NULL, NULL) == 0;
+}
+
 static long peek_all(struct peek *p, const struct ckpt_socket *socket, struct list *inodes) {
+  bool stream = socket->type == SOCK_STREAM;
+  long first = -1; /* the size of the first packet */
   int waiting = 0, seen = 0;
   if (sys(SYS_(ioctl), p->l->fd, FIONREAD, &waiting) < 0)
     waiting = 0;
-  while (socket->type == SOCK_DGRAM || seen < waiting) {
-    long n = socket->type == SOCK_STREAM ? look_at_piece(p, seen) : look_at(p, PEEK_MOST, sizeof p->control);
+  while (!stream || seen < waiting) {
+    long n = stream ? look_at_piece(p, seen) : look_at(p, PEEK_MOST, sizeof p->control);
     if (n == -EAGAIN || n == -ECONNRESET || (n == 0 && socket->shutdown & 1))
       break;
     if (n > PEEK_MOST)
@@ -183,12 +196,19 @@ static long peek_all(struct peek *p, const struct ckpt_socket *socket, struct li
       return fail(p->l->c, n, "descriptor %d: what waits in the socket cannot be read: %s", (int64_t)p->l->fd,
                   text_errno(n));
     seen += (int)n;
+    first = first < 0 ? n : first;
     n = keep_one(p, inodes, (size_t)n);
     if (n < 0)
       return n;
   }
   if (socket->type != SOCK_DGRAM && seen != waiting)
     return refuse(p->l, "a unix socket with urgent data in it");
+  if (!stream && first != 0 && hides_empty(p->l))
+    return fail(
+        p->l->c, -EAGAIN,
+        "descriptor %d is a socket with an empty packet in it (%s), which has been looked at before and does "
+        "not show itself again: try again",
+        (int64_t)p->l->fd, p->l->name);
   return 0;
 }
 
