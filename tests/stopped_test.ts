@@ -203,6 +203,28 @@ for (const as of everyone) {
     }
   });
 
+  Deno.test(`checkpoint() as ${as} of a process that is continued meanwhile saves one that goes on`, async () => {
+    await using dir = await TempDir.make();
+    await using target = Target.launch([built("tests/tree_late")], { dir: dir.join("ckpt"), as });
+    await target.waitFor("READY\n");
+    const [, stopped, late] = target.stdout.text.match(/^PROCESSES (\d+) (\d+)$/m)!.map(Number);
+    await using job = await attach(target.pid);
+    const saved = job.checkpoint();
+    await eventually("the stopped one is in libckpt's handler", () => {
+      const status = Deno.readTextFileSync(`/proc/${stopped}/status`);
+      const blocked = BigInt(`0x${/^SigBlk:\s*(\w+)$/m.exec(status)![1]}`);
+      return (blocked >> 31n & 1n) === 1n; // the signal that asks
+    });
+    Deno.kill(stopped!, "SIGCONT");
+    Deno.kill(late!, "SIGUSR1");
+    const { path } = await saved;
+    await target.send("go\n");
+    await target.succeed();
+    await using again = Target.restart(path, { as });
+    await again.send("go\n");
+    await again.succeed();
+  });
+
   Deno.test(`checkpoint() as ${as} while one process stops and continues another loses none of it`, async () => {
     await using dir = await TempDir.make();
     await using target = Target.launch([built("tests/tree_stops")], { dir: dir.join("ckpt"), as });

@@ -14,12 +14,12 @@
 
 enum { ROOM = 256 << 10 /* for the ids of a thread's children */ };
 
-/* Without waiting for it: that is the program's. */
+/* Without waiting for it: that is the program's. Of one that we trace, wait() tells its traps, too. */
 static bool has_ended(int32_t pid, uint32_t *status) {
   siginfo_t info;
   memset(&info, 0, sizeof info);
   if (sys(SYS_(waitid), P_PID, pid, &info, WEXITED | WNOHANG | WNOWAIT | __WALL, NULL) < 0 ||
-      info.si_pid == 0)
+      info.si_pid == 0 || info.si_code == CLD_STOPPED || info.si_code == CLD_TRAPPED)
     return false;
   *status = info.si_code == CLD_EXITED ? (uint32_t)(info.si_status & 0xff) << 8
                                        : (uint32_t)info.si_status | (info.si_code == CLD_DUMPED ? 0x80u : 0);
@@ -38,6 +38,10 @@ static long add_stop(struct checkpoint *c, struct ckpt_stop stop) {
   return 0;
 }
 
+static long add_continued(struct checkpoint *c, int32_t pid) {
+  return add_stop(c, (struct ckpt_stop){.pid = pid, .status = stopped_by(SIGSTOP), .continued = 1});
+}
+
 /* Has the program yet to hear that it is stopped, or that it goes on? Of the two, wait() tells the last. */
 static long look_whether_stopped(struct checkpoint *c, int32_t pid) {
   siginfo_t info;
@@ -46,20 +50,26 @@ static long look_whether_stopped(struct checkpoint *c, int32_t pid) {
       info.si_pid == 0)
     return 0;
   if (info.si_code == CLD_CONTINUED)
-    return add_stop(c, (struct ckpt_stop){.pid = pid, .status = stopped_by(SIGSTOP), .continued = 1});
+    return add_continued(c, pid);
   if (info.si_code != CLD_STOPPED)
     return 0;
   return add_stop(c, (struct ckpt_stop){.pid = pid, .status = stopped_by(info.si_status)});
 }
 
 /* Those that the leader holds itself it has looked at before. */
-static long add_held(struct checkpoint *c) {
-  const struct member *members = c->job ? c->job->members.entries : NULL;
-  long result = 0;
-  for (size_t i = 0; members && i < c->job->members.count && result == 0; i++)
-    if (members[i].stop_status)
-      result = add_stop(c, (struct ckpt_stop){.pid = members[i].pid, .status = members[i].stop_status});
-  return result;
+static const struct member *find_held(const struct checkpoint *c, int32_t pid) {
+  for (size_t i = 0; c->job && i < member_count(c); i++)
+    if (member_at(c, i)->pid == pid && member_at(c, i)->held_count)
+      return member_at(c, i);
+  return NULL;
+}
+
+static long add_held(struct checkpoint *c, const struct member *member) {
+  if (member->continued)
+    return add_continued(c, member->pid);
+  return member->stop_status
+             ? add_stop(c, (struct ckpt_stop){.pid = member->pid, .status = member->stop_status})
+             : 0;
 }
 
 static long add_child(struct checkpoint *c, int32_t pid) {
@@ -68,8 +78,9 @@ static long add_child(struct checkpoint *c, int32_t pid) {
   if (n <= 0)
     return 0;
   uint32_t status;
+  const struct member *held = find_held(c, pid);
   if (!has_ended(pid, &status))
-    return look_whether_stopped(c, pid);
+    return held ? add_held(c, held) : look_whether_stopped(c, pid);
   struct ckpt_child *child = list_add(&c->arena, &c->children, sizeof *child);
   if (!child)
     return -ENOMEM;
@@ -116,5 +127,5 @@ long describe_children(struct checkpoint *c) {
   if (result == 0)
     result = dir->error;
   dir_close(dir);
-  return result == 0 ? add_held(c) : result;
+  return result;
 }

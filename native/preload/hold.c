@@ -42,6 +42,7 @@ void hold_give_up(const struct checkpoint *c, struct member *member) {
   member->held_count = 0;
   member->stop_signal = 0;
   member->stop_status = 0;
+  member->continued = false;
 }
 
 static long refuse(struct checkpoint *c, const struct member *member) {
@@ -77,11 +78,11 @@ long hold_all(struct checkpoint *c, struct member *member, bool is_new) {
 }
 
 /* Sent by a member that did not stand still yet, or from outside, and not come to yet. */
-static bool has_stop_pending(int32_t pid) {
+static bool has_pending(int32_t tid, int signal) {
   char status[4096];
   uint64_t own = 0, shared = 0;
-  return proc_read(pid, "status", status, sizeof status) > 0 && proc_field(status, "SigPnd", 16, &own) &&
-         proc_field(status, "ShdPnd", 16, &shared) && (own | shared) >> (SIGSTOP - 1) & 1;
+  return proc_read(tid, "status", status, sizeof status) > 0 && proc_field(status, "SigPnd", 16, &own) &&
+         proc_field(status, "ShdPnd", 16, &shared) && (own | shared) >> (signal - 1) & 1;
 }
 
 long hold_late(struct checkpoint *c, enum stage stage) {
@@ -91,7 +92,7 @@ long hold_late(struct checkpoint *c, enum stage stage) {
     if (member->held_count || member->stage < STAGE_JOINED || member->stage >= stage)
       continue;
     /* In this order: one that is pending becomes a stop. */
-    if (!has_stop_pending(member->pid) && !is_stopped(member->tid))
+    if (!has_pending(member->pid, SIGSTOP) && !is_stopped(member->tid))
       continue;
     any = true;
     long result = hold_all(c, member, false);
@@ -99,6 +100,25 @@ long hold_late(struct checkpoint *c, enum stage stage) {
       return result;
   }
   return any;
+}
+
+/* Who is held takes no signal, and another stop would have taken this one away. */
+static bool was_continued(const struct member *member) {
+  for (size_t i = 0; i < member->held_count; i++)
+    if (has_pending(member->held[i].tid, SIGCONT))
+      return true;
+  return false;
+}
+
+void hold_settle(const struct checkpoint *c) {
+  for (size_t i = 0; i < c->job->members.count; i++) {
+    struct member *member = member_at(c, i);
+    if (!was_continued(member))
+      continue;
+    member->stop_signal = 0;
+    member->stop_status = 0;
+    member->continued = member->parent == c->process.pid;
+  }
 }
 
 void hold_look(const struct member *member) {

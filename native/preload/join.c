@@ -59,6 +59,8 @@ static long bring_all(struct checkpoint *c) {
   }
   if (result == 0)
     result = hold_those_stopped_late(c);
+  if (result == 0)
+    hold_settle(c);
   return result == 0 ? ignore_finish(c) : result;
 }
 

@@ -37,6 +37,7 @@ struct member {
   size_t held_count;
   uint32_t stop_signal; /* 0: it is not */
   uint32_t stop_status; /* for our wait() to be told, 0: none */
+  bool continued;       /* the same: that it goes on, since it is held */
 };
 
 struct job {
@@ -99,6 +100,8 @@ long hold_all(struct checkpoint *c, struct member *member, bool is_new);
 /* The same of those who were stopped once they stood still already, before they have come to this stage: 1:
  * some are, or are about to be; 0: none. */
 long hold_late(struct checkpoint *c, enum stage stage);
+/* Once all stand still: who has been continued since it is held is stopped no more. */
+void hold_settle(const struct checkpoint *c);
 /* To be called again and again: lets those go on who have been asked. */
 void hold_give_up(const struct checkpoint *c, struct member *member);
 void hold_look(const struct member *member);
@@ -109,11 +112,11 @@ void hold_before_thaw(const struct checkpoint *c);
 void hold_after_thaw(const struct checkpoint *c);
 
 /* quiet.c: that members stop while they are held is nothing that the program should hear of. One that has
- * really been stopped meanwhile is. */
+ * really been stopped, or been continued, meanwhile is. */
 struct quiet {
   struct kernel_sigaction action;
   bool hears; /* of stops */
-  bool was_pending, was_stopped;
+  bool was_pending, was_stopped, was_continued;
 };
 long quiet_begin(const struct checkpoint *c, struct quiet *quiet);
 void quiet_end(const struct checkpoint *c, const struct quiet *quiet);

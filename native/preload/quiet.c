@@ -7,18 +7,23 @@
 #include "core/sys.h"
 #include "members.h"
 
-/* A child whose stop the program has yet to hear of. */
-static bool find_stopped(const struct checkpoint *c, siginfo_t *info) {
+/* A child of whose stop, or (WCONTINUED) of whose end of a stop, the program has yet to hear. */
+static bool find_child(const struct checkpoint *c, int change, siginfo_t *info) {
+  bool stopped = change == WSTOPPED;
+  int code = stopped ? CLD_STOPPED : CLD_CONTINUED;
   memset(info, 0, sizeof *info);
-  for (size_t i = 0; i < member_count(c); i++)
-    if (member_at(c, i)->stop_status) {
-      info->si_signo = SIGCHLD;
-      info->si_code = CLD_STOPPED;
-      info->si_pid = member_at(c, i)->pid;
-      info->si_status = (int)member_at(c, i)->stop_status >> 8;
-      return true;
-    }
-  return sys(SYS_(waitid), P_ALL, 0, info, WSTOPPED | WNOHANG | WNOWAIT, NULL) == 0 && info->si_pid;
+  for (size_t i = 0; i < member_count(c); i++) {
+    const struct member *member = member_at(c, i);
+    if (stopped ? !member->stop_status : !member->continued)
+      continue;
+    info->si_signo = SIGCHLD;
+    info->si_code = code;
+    info->si_pid = member->pid;
+    info->si_status = stopped ? (int)member->stop_status >> 8 : SIGCONT;
+    return true;
+  }
+  return sys(SYS_(waitid), P_ALL, 0, info, change | WNOHANG | WNOWAIT, NULL) == 0 && info->si_pid &&
+         info->si_code == code;
 }
 
 static void set_quiet(const struct quiet *quiet, uint64_t flags) {
@@ -30,7 +35,8 @@ static void set_quiet(const struct quiet *quiet, uint64_t flags) {
 
 long quiet_begin(const struct checkpoint *c, struct quiet *quiet) {
   siginfo_t info;
-  quiet->was_stopped = find_stopped(c, &info);
+  quiet->was_stopped = find_child(c, WSTOPPED, &info);
+  quiet->was_continued = find_child(c, WCONTINUED, &info);
   long result = sys(SYS_(rt_sigaction), SIGCHLD, NULL, &quiet->action, sizeof quiet->action.mask);
   quiet->hears = result == 0 && quiet->action.handler != SIG_IGN && !(quiet->action.flags & SA_NOCLDSTOP);
   quiet->was_pending = pending_signals() >> (SIGCHLD - 1) & 1;
@@ -43,6 +49,8 @@ void quiet_end(const struct checkpoint *c, const struct quiet *quiet) {
   set_quiet(quiet, 0);
   if (quiet->hears && !is_handled(&quiet->action) && !quiet->was_pending)
     drop_child_trap();
-  if (quiet->hears && !quiet->was_stopped && find_stopped(c, &info))
+  if (quiet->hears && !quiet->was_stopped && find_child(c, WSTOPPED, &info))
+    queue_for_process(&info);
+  if (quiet->hears && !quiet->was_continued && find_child(c, WCONTINUED, &info))
     queue_for_process(&info);
 }
