@@ -1,7 +1,7 @@
 import { assert, assertEquals, assertMatch } from "@std/assert";
 import { basename } from "@std/path";
 import { checksum } from "../src/checksum.ts";
-import { CHILD, FILE, NoteType, REGION } from "../src/format.ts";
+import { CHILD, FILE, NoteType, REGION, WATCH } from "../src/format.ts";
 import { CoreEditor } from "./edit_core.ts";
 import { built, isRoot, run, type RunResult, TempDir, testUnless } from "./support.ts";
 import { coreOf, coresOf, Target, userObstacle, type Who } from "./target.ts";
@@ -194,6 +194,33 @@ Deno.test("restart() refuses memory over a file that the image does not have", a
   editor.addToFirst(NoteType.REGIONS, REGION, "file", 1 << 28);
   await editor.save();
   assertRefused(await restart(core), "file 1 << 28", /damaged: region 0/);
+});
+
+Deno.test("restart() refuses an epoll set of what no process of the image has", async () => {
+  await using dir = await TempDir.make();
+  await using target = Target.launch([built("tests/fd_epoll_numbers")], {
+    dir: dir.join("ckpt"),
+    cwd: dir.path,
+  });
+  await target.waitFor("READY\n");
+  const core = coreOf(await target.checkpoint());
+  await target.kill();
+  const whole = await Deno.readFile(core);
+  for (
+    const [changes, words] of [
+      [{ target: 1 << 19 }, /damaged: epoll watch 0/],
+      [{ fd: 1 << 20 }, /damaged: epoll watch 0/],
+      [{ pid: 1 << 22, target: 1 }, /watches descriptor \d+ of process \d+, which the image lacks/],
+    ] as const
+  ) {
+    await Deno.writeFile(core, whole);
+    const editor = await CoreEditor.open(core);
+    for (const [field, by] of Object.entries(changes)) {
+      editor.addToFirst(NoteType.WATCHES, WATCH, field, by);
+    }
+    await editor.save();
+    assertRefused(await restart(core), JSON.stringify(changes), words);
+  }
 });
 
 Deno.test("restart() refuses to make a file again whose path does not say where", async () => {

@@ -98,13 +98,14 @@ long describe_pipes(struct looking *l, const struct list *inodes);      /* pipes
 long describe_epoll_sets(struct looking *l, const struct list *inodes); /* epoll.c */
 long describe_inotify(struct looking *l, const struct list *inodes);    /* inotify.c */
 
-/* watched.c: what the epoll set l->fd watches under watch->fd, the one with this inode, `turn` others of that
- * number before it: fills in where it is found. False with a target: it could not be watched from here again.
- */
+/* One that an epoll set has listed. */
 struct watched {
   uint64_t dev, ino; /* the device as the kernel counts it */
-  uint32_t turn;
+  uint32_t turn;     /* how many others that had its number are listed before it */
+  bool alone;        /* none is */
 };
+/* watched.c: what the epoll set l->fd watches under watch->fd: fills in where it is found. False with a
+ * target: it could not be watched from here again. */
 bool find_watched(const struct looking *l, const struct list *inodes, const struct watched *watched,
                   struct ckpt_watch *watch);
 

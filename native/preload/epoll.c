@@ -9,15 +9,6 @@
 
 enum { LINE_MOST = 4096 };
 
-/* How many files that had this number does the set watch before this one? */
-static uint32_t listed_before(const struct checkpoint *c, const struct ckpt_watch *watch) {
-  const struct ckpt_watch *watches = c->watches.entries;
-  uint32_t found = 0;
-  for (size_t i = c->watches.count; i-- > 0 && watches[i].set == watch->set;)
-    found += watches[i].fd == watch->fd;
-  return found;
-}
-
 /* The number behind this word, from `at` on. */
 static bool take_field(const char **at, const char *word, uint64_t *value) {
   while (**at && **at != '\n' && !text_starts(*at, word))
@@ -30,39 +21,55 @@ static bool take_field(const char **at, const char *word, uint64_t *value) {
   return true;
 }
 
-static long cannot_be_understood(const struct looking *l) {
-  return fail(l->c, -EPROTO, "descriptor %d: its fdinfo cannot be understood", (int64_t)l->fd);
+/* After "tfd:" of "tfd:        5 events:       19 data:                5  pos:0 ino:3c sdev:e". */
+static long add_watch(struct looking *l, struct list *listed, uint32_t set, const char *at) {
+  struct watched *watched = list_add(&l->c->arena, listed, sizeof *watched);
+  struct ckpt_watch *watch = list_add(&l->c->arena, &l->c->watches, sizeof *watch);
+  uint64_t events;
+  if (!watched || !watch)
+    return -ENOMEM;
+  *watch = (struct ckpt_watch){.set = set};
+  text_skip_spaces(&at);
+  watch->fd = (int32_t)text_take_decimal(&at);
+  if (!take_field(&at, "events:", &events) || !take_field(&at, "data:", &watch->data) ||
+      !take_field(&at, "ino:", &watched->ino) || !take_field(&at, "sdev:", &watched->dev))
+    return fail(l->c, -EPROTO, "descriptor %d: its fdinfo cannot be understood", (int64_t)l->fd);
+  watch->events = (uint32_t)events;
+  return 0;
 }
 
-/* After "tfd:" of "tfd:        5 events:       19 data:                5  pos:0 ino:3c sdev:e". */
-static long add_watch(struct looking *l, const struct list *inodes, uint32_t set, const char *at) {
-  struct ckpt_watch watch = {.set = set};
-  struct watched watched;
-  uint64_t events, dev;
-  text_skip_spaces(&at);
-  watch.fd = (int32_t)text_take_decimal(&at);
-  if (!take_field(&at, "events:", &events) || !take_field(&at, "data:", &watch.data) ||
-      !take_field(&at, "ino:", &watched.ino) || !take_field(&at, "sdev:", &dev))
-    return cannot_be_understood(l);
-  watch.events = (uint32_t)events;
-  watched.dev = dev;
-  watched.turn = listed_before(l->c, &watch);
-  if (!find_watched(l, inodes, &watched, &watch))
-    return fail(l->c, -EOPNOTSUPP,
-                "descriptor %d is an epoll set%s that watches a file that was descriptor %d, %s: this cannot "
-                "be saved",
-                (int64_t)l->fd, is_in_flight(l->c, l->fd) ? " in flight" : "", (int64_t)watch.fd,
-                watch.target ? "which nobody but the process that has it could watch again"
-                             : "which has been closed or reused since");
-  struct ckpt_watch *entry = list_add(&l->c->arena, &l->c->watches, sizeof *entry);
-  if (!entry)
-    return -ENOMEM;
-  *entry = watch;
+/* Of the set's, the one at `index`: which others had its number? */
+static void count_others(const struct ckpt_watch *watches, size_t count, size_t index,
+                         struct watched *watched) {
+  uint32_t before = 0, behind = 0;
+  for (size_t i = 0; i < index; i++)
+    before += watches[i].fd == watches[index].fd;
+  for (size_t i = index + 1; i < count && !before && !behind; i++)
+    behind += watches[i].fd == watches[index].fd;
+  watched->turn = before;
+  watched->alone = !before && !behind;
+}
+
+static long find_all(struct looking *l, const struct list *inodes, const struct list *listed) {
+  struct ckpt_watch *watches =
+      (struct ckpt_watch *)l->c->watches.entries + l->c->watches.count - listed->count;
+  struct watched *watched = listed->entries;
+  for (size_t i = 0; i < listed->count; i++) {
+    count_others(watches, listed->count, i, &watched[i]);
+    if (!find_watched(l, inodes, &watched[i], &watches[i]))
+      return fail(l->c, -EOPNOTSUPP,
+                  "descriptor %d is an epoll set%s that watches a file that was descriptor %d, %s: this "
+                  "cannot be saved",
+                  (int64_t)l->fd, is_in_flight(l->c, l->fd) ? " in flight" : "", (int64_t)watches[i].fd,
+                  watches[i].target ? "which nobody but the process that has it could watch again"
+                                    : "which has been closed or reused since");
+  }
   return 0;
 }
 
 static long describe_set(struct looking *l, const struct list *inodes, uint32_t set, char *buffer) {
   struct proc_lines lines;
+  struct list listed = {0}; /* struct watched */
   char path[64];
   struct text text = text_in(path, sizeof path);
   text_format(&text, "/proc/thread-self/fdinfo/%d", (int64_t)l->fd);
@@ -71,11 +78,11 @@ static long describe_set(struct looking *l, const struct list *inodes, uint32_t 
     return fail(l->c, result, "%s: %s", path, text_errno(result));
   for (char *line; result == 0 && (line = proc_lines_next(&lines));)
     if (text_starts(line, "tfd:"))
-      result = add_watch(l, inodes, set, line + sizeof "tfd:" - 1);
+      result = add_watch(l, &listed, set, line + sizeof "tfd:" - 1);
   if (result == 0)
     result = lines.error;
   proc_lines_close(&lines);
-  return result;
+  return result < 0 ? result : find_all(l, inodes, &listed);
 }
 
 long describe_epoll_sets(struct looking *l, const struct list *inodes) {

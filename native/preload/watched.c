@@ -33,12 +33,12 @@ static bool is_there(int set, int fd) {
   return result == -EEXIST;
 }
 
+/* Where one alone had the number the set itself tells, at once: kcmp walks through all that it watches. */
 static bool has_kept_its_number(const struct looking *l, const struct watched *watched,
                                 const struct ckpt_watch *watch) {
-  if (is_own_descriptor(l->c, watch->fd))
-    return false;
-  long result = compare(l, watched, watch, l->c->process.pid, watch->fd);
-  return result < 0 ? watched->turn == 0 && is_there(l->fd, watch->fd) : result == 0;
+  return !is_own_descriptor(l->c, watch->fd) &&
+         (watched->alone ? is_there(l->fd, watch->fd)
+                         : compare(l, watched, watch, l->c->process.pid, watch->fd) == 0);
 }
 
 static bool has_inode(const struct watched *watched, uint64_t dev, uint64_t ino) {
