@@ -141,6 +141,8 @@ static int connecting(int *listener) {
   struct sockaddr_in there = bind_somewhere(*listener);
   CHECK(listen(*listener, 0) == 0);
   connect_to(there);
+  struct pollfd poller = {.fd = *listener, .events = POLLIN};
+  CHECK(poll(&poller, 1, 60000) == 1); /* until then there is room for the next */
   int fd = socket(AF_INET, SOCK_STREAM | SOCK_NONBLOCK, 0);
   CHECK(connect(fd, (struct sockaddr *)&there, sizeof there) == -1 && errno == EINPROGRESS);
   return fd;

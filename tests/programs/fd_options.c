@@ -142,6 +142,8 @@ int main(void) {
   udp_pair(udp);
   CHECK(socketpair(AF_UNIX, SOCK_DGRAM, 0, pair) == 0);
   CHECK(send(udp[0], "1", 1, 0) == 1 && send(pair[0], "1", 1, 0) == 1);
+  struct pollfd arrives = {.fd = udp[1], .events = POLLIN};
+  CHECK(poll(&arrives, 1, 60000) == 1); /* before there is a filter */
   filter_from(udp[1], 8 /* of UDP's header */ + 8);
   filter_from(pair[1], 8);
   CHECK(setsockopt(pair[1], SOL_SOCKET, SO_LOCK_FILTER, &yes, sizeof yes) == 0);
