@@ -57,8 +57,8 @@ const modules = [
 
 /**
  * Not tried: what is refused on any kernel, or by restart without --any-owner; what starts other programs or serves
- * them; what counts expirations that an emulated machine is too slow for; what fills connections further than older
- * kernels let libckpt see.
+ * them, or wants somebody to take its id; what counts expirations that an emulated machine is too slow for; what fills
+ * connections further than older kernels let libckpt see.
  */
 const others = [
   "threads_stubborn",
@@ -66,6 +66,7 @@ const others = [
   "tree_users",
   "process_pid",
   "fd_served",
+  "memory_private",
   "timer_overruns",
   "tree_tcp",
 ];
