@@ -1,4 +1,5 @@
-import { TempDir, testUnless } from "./support.ts";
+import { eventually, TempDir, testUnless } from "./support.ts";
+import { stateOf } from "./process.ts";
 import { Target } from "./target.ts";
 import { buildForMusl, muslObstacle } from "./musl.ts";
 
@@ -44,3 +45,25 @@ for (const [program, ...args] of programs) {
     },
   );
 }
+
+testUnless(
+  muslObstacle,
+  "checkpoint() lets a call end that pthread_cancel of another libc has ended",
+  async () => {
+    await using dir = await TempDir.make();
+    const path = await buildForMusl("cancelled", dir);
+    await using first = Target.launch([path], { dir: dir.join("ckpt") });
+    await first.waitFor("READY\n");
+    await eventually("its thread waits", () => {
+      const tids = [...Deno.readDirSync(`/proc/${first.pid}/task`)].map(({ name }) => Number(name));
+      return tids.length === 2 && tids.every((tid) => stateOf(tid) === "S");
+    });
+    const image = await first.checkpoint();
+    await first.waitFor("ended\n");
+    await first.send("go\n");
+    await first.succeed();
+    await using again = Target.restart(image);
+    await again.send("go\n");
+    await again.succeed();
+  },
+);

@@ -411,7 +411,7 @@ testUnless(
     servers.use(server);
     const clients = run([
       ...there.within,
-      ...["redis-benchmark", ...at, "-c", "50", "-n", "200000", "-t", "incr", "-q"],
+      ...["redis-benchmark", ...at, "-c", "50", "-n", "400000", "-t", "incr", "-q"],
     ]);
     for (let round = 0; round < 3; round++) {
       const before = await eventually("an answer", async () => await count() || false);
@@ -424,6 +424,6 @@ testUnless(
       servers.use(server);
     }
     const { code, stderr } = await clients;
-    assertEquals({ code, stderr, count: await count() }, { code: 0, stderr: "", count: 200000 });
+    assertEquals({ code, stderr, count: await count() }, { code: 0, stderr: "", count: 400000 });
   },
 );

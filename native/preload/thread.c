@@ -148,6 +148,18 @@ static void undo_restart_syscall(ucontext_t *frame) {
   }
 }
 
+/* Has musl's pthread_cancel ended this call? Its handler, during which ours had to wait, has blocked its
+ * signal for the thread and sent it once more. What looks for that is the call's result. */
+static bool is_cancelled(const ucontext_t *frame) {
+  const uint64_t cancel = 1ull << CKPT_CONTROL_SIGNAL; /* the next signal */
+  uint8_t code[CODE];
+  uint64_t mask;
+  __builtin_memcpy(&mask, &frame->uc_sigmask, sizeof mask);
+  return mask & cancel && pending_for_thread() & cancel &&
+         read_code((uint64_t)frame->uc_mcontext.gregs[REG_RIP], code, sizeof code) &&
+         is_cancellable_of_musl(code);
+}
+
 static void leave_kernel(struct leaving *leaving, ucontext_t *frame, const struct known_call *call) {
   greg_t *regs = frame->uc_mcontext.gregs;
   uint32_t number;
@@ -161,7 +173,8 @@ static void leave_kernel(struct leaving *leaving, ucontext_t *frame, const struc
     leaving->rip = regs[REG_RIP] + 2;
     return;
   }
-  if (regs[REG_RAX] != -EINTR || !find_number(frame, call, &number) || !wait_ends_with_eintr(number))
+  if (regs[REG_RAX] != -EINTR || !find_number(frame, call, &number) || !wait_ends_with_eintr(number) ||
+      is_cancelled(frame))
     return;
   leaving->frame = frame;
   leaving->rdi = regs[REG_RDI];
