@@ -1,13 +1,13 @@
 import { assert, assertEquals, assertRejects, assertStringIncludes } from "@std/assert";
 import { clone, type Copies, launch, restart, RestartError } from "../mod.ts";
 import { assertConsecutive, count, reaches } from "./counter.ts";
-import { descendants, stateOf } from "./process.ts";
+import { descendants, isGone } from "./process.ts";
 import { built, eventually, Output, TempDir, testUnless } from "./support.ts";
 import { saveAndKill, Terminal, terminalObstacle, underCkpt } from "./terminal.ts";
 
 /** What `restart` has started here and is still there. */
 function left(): number[] {
-  return descendants(Deno.pid).filter((pid) => !["Z", undefined].includes(stateOf(pid)));
+  return descendants(Deno.pid).filter((pid) => !isGone(pid));
 }
 
 function numbers(text: string): number[] {

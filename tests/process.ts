@@ -14,6 +14,11 @@ export function stateOf(pid: number): string | undefined {
   }
 }
 
+/** Whether a process has ended: one whose parent has ended, too, is a zombie until init has time for it. */
+export function isGone(pid: number): boolean {
+  return [undefined, "Z", "X"].includes(stateOf(pid));
+}
+
 /** Process ids of all descendants, the nearest first. */
 export function descendants(pid: number): number[] {
   const parents = new Map<number, number>();
@@ -42,12 +47,6 @@ export function innerPid(pid: number): number | undefined {
   } catch {
     return undefined;
   }
-}
-
-/** Is it there, and has not ended? */
-export function isThere(pid: number): boolean {
-  const state = stateOf(pid);
-  return state !== undefined && state !== "Z" && state !== "X";
 }
 
 /** Kills processes by signal 9. */
@@ -97,7 +96,9 @@ export function processesOf(path: string): number[] {
   if (!/^\/[^/]+\/[^/]/.test(path)) throw new RangeError(`${path} may be in anybody's words`);
   const all = namesIn("/proc").filter((name) => /^\d+$/.test(name)).map(Number);
   const found = all.filter((pid) => pid !== Deno.pid && mentions(pid, path));
-  return [...new Set(found.flatMap((pid) => [pid, ...descendants(pid)]))].filter(isThere);
+  return [...new Set(found.flatMap((pid) => [pid, ...descendants(pid)]))].filter((pid) =>
+    !isGone(pid)
+  );
 }
 
 /** What a process and its threads are at: whoever looks for the cause of a hang begins with that. */

@@ -1,5 +1,5 @@
 import { assert, assertEquals, assertMatch, assertStringIncludes } from "@std/assert";
-import { descendants } from "./process.ts";
+import { descendants, isGone } from "./process.ts";
 import { built, eventually, run, TempDir } from "./support.ts";
 import { everyone, imagesOf, Target } from "./target.ts";
 
@@ -87,15 +87,7 @@ for (const who of everyone) {
     const all = descendants(again.pid);
     Deno.kill(again.pid, "SIGTERM");
     assertEquals((await again.end()).code, 128 + 15);
-    await eventually("nothing is left", () =>
-      all.every((pid) => {
-        try {
-          Deno.statSync(`/proc/${pid}`);
-          return false;
-        } catch {
-          return true;
-        }
-      }));
+    await eventually("nothing is left", () => all.every(isGone));
   });
 
   Deno.test(`restart --clone refuses by name what copies cannot share (${who})`, async () => {

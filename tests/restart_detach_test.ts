@@ -1,7 +1,7 @@
 import { assert, assertEquals, assertMatch, assertRejects } from "@std/assert";
 import { attach, Image, jobs, restart } from "../mod.ts";
 import { count, reaches } from "./counter.ts";
-import { stateOf } from "./process.ts";
+import { isGone, stateOf } from "./process.ts";
 import { built, eventually, run, type RunResult, TempDir } from "./support.ts";
 import { asUser, everyone, Target } from "./target.ts";
 import { saveAndKill, Terminal, terminalObstacle, underCkpt } from "./terminal.ts";
@@ -54,7 +54,7 @@ for (const who of everyone) {
     });
     assertEquals(Number(running[3]), place.parent);
     Deno.kill(pid, "SIGTERM");
-    await eventually("restart has ended", () => stateOf(place.parent) === undefined);
+    await eventually("restart has ended", () => isGone(place.parent));
     const ended = (await Deno.readTextFile(`${target.job}/ended`)).trimEnd().split(" ");
     assertEquals(ended, [...running.slice(0, 3), String(128 + 15)]);
     const names = [...Deno.readDirSync(target.job)].map(({ name }) => name).sort();
@@ -137,7 +137,7 @@ Deno.test("restart() with detach gives a job that can be saved, is let go, and k
   assertEquals((await same.checkpoint()).number, 3);
   assertEquals((await jobs(dir.join("ckpt"))).map((job) => job.pid), [pid]);
   await same.kill();
-  await eventually("it is gone", () => stateOf(pid) === undefined);
+  await eventually("it is gone", () => isGone(pid));
 
   await using quick = await restart(image, { detach: true, stdout: "null", name: "quick" });
   await quick.kill("SIGINT");
@@ -205,7 +205,7 @@ Deno.test({
     assertEquals(await Deno.readLink(`/proc/${pid}/fd/0`), "/dev/null");
     const { parent } = await placeOf(pid);
     Deno.kill(pid, "SIGKILL");
-    await eventually("restart has ended", () => stateOf(parent) === undefined);
+    await eventually("restart has ended", () => isGone(parent));
   },
 });
 

@@ -1,6 +1,6 @@
 import { assert, assertEquals, assertMatch } from "@std/assert";
 import { CoreEditor } from "./edit_core.ts";
-import { descendants, stateOf } from "./process.ts";
+import { descendants, isGone, stateOf } from "./process.ts";
 import { built, eventually, isInstalled, run, TempDir, testUnless } from "./support.ts";
 import { asUser, coreOf, everyone, Target, traceObstacle, userObstacle } from "./target.ts";
 
@@ -86,7 +86,7 @@ for (const who of everyone) {
         Number(id)
       );
       assert(ids.length >= 2, live.stdout + live.stderr);
-      await eventually("all are gone", () => ids.every((pid) => stateOf(pid) === undefined));
+      await eventually("all are gone", () => ids.every(isGone));
       const core = await gdb("--core", "job", "--", "-batch", "-ex", "info files");
       assertMatch(core.stdout, /Local core dump file/);
     },

@@ -99,7 +99,7 @@ testUnless(
 );
 
 testUnless(
-  !await isInstalled("gdb") && "gdb is not installed",
+  !await isInstalled("gdb") && "gdb is not installed" || !isRoot && "choosing an id needs root",
   "checkpoint() between a semop and the note about what it has to undo has both",
   async () => {
     await using dir = await TempDir.make();

@@ -5,7 +5,7 @@
  * @module
  */
 import { attach } from "../mod.ts";
-import { TempDir, testUnless } from "./support.ts";
+import { isRoot, TempDir, testUnless } from "./support.ts";
 import { everyone, Target, type TargetOptions, userObstacle } from "./target.ts";
 import { built } from "./support.ts";
 
@@ -25,6 +25,8 @@ export interface Row {
   spins?: boolean;
   /** Its own end changes what an image of it needs. */
   endsForGood?: boolean;
+  /** Only root may look into it. */
+  undumpable?: boolean;
   /** Why it cannot be tried here, false when it can. */
   obstacle?: string | false;
   /** Also with the page finder for old kernels. */
@@ -58,14 +60,19 @@ function launch(row: Row, dir: TempDir, options: Partial<TargetOptions>): Target
   });
 }
 
+/** The image of a process that is asked. */
+async function saved(pid: number): Promise<string> {
+  await using job = await attach(pid);
+  return (await job.checkpoint()).path;
+}
+
 /** Checkpoint by either signal, go on; then what went on is brought back from its image as well. */
 async function carryOn(row: Row): Promise<void> {
   await using dir = await TempDir.make();
   await using target = launch(row, dir, {});
   await settle(target, row);
   await target.checkpoint();
-  await using job = await attach(target.pid);
-  const image = (await job.checkpoint()).path;
+  const image = row.undumpable && !isRoot ? await target.checkpoint() : await saved(target.pid);
   await finish(target, row);
   if (row.endsForGood) return;
   await using again = Target.restart(image);

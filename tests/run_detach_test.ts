@@ -1,6 +1,6 @@
 import { assert, assertEquals, assertMatch, assertRejects } from "@std/assert";
 import { attach, jobs, launch } from "../mod.ts";
-import { stateOf } from "./process.ts";
+import { isGone } from "./process.ts";
 import { built, eventually, run, type RunResult, TempDir, testUnless } from "./support.ts";
 import { asUser, everyone, imagesOf } from "./target.ts";
 import { Terminal, terminalObstacle } from "./terminal.ts";
@@ -25,7 +25,7 @@ async function logs(dir: TempDir, words: RegExp): Promise<RegExpMatchArray> {
 }
 
 async function end(pid: number): Promise<void> {
-  await eventually("it is gone", () => stateOf(pid) === undefined);
+  await eventually("it is gone", () => isGone(pid));
 }
 
 Deno.test("ckpt run --detach returns, and ls, save, wait, kill and restart know the program by its name", async () => {
@@ -138,7 +138,7 @@ Deno.test("a detached program's daemons are saved with it, and end with it", asy
   });
   await job.kill();
   for (const { pid } of image.processes) {
-    await eventually("it is gone", () => [undefined, "Z"].includes(stateOf(pid)));
+    await eventually("it is gone", () => isGone(pid));
   }
 });
 

@@ -9,7 +9,7 @@ import {
   descendants,
   describeProcess,
   innerPid,
-  isThere,
+  isGone,
   kill,
   processesOf,
   stateOf,
@@ -259,7 +259,7 @@ export class Target implements AsyncDisposable {
     const family = pid === undefined ? [] : [...descendants(pid).reverse(), pid];
     if (!this.#ended) kill(family);
     await this.end();
-    await eventually("its processes are gone", () => !family.some(isThere));
+    await eventually("its processes are gone", () => family.every(isGone));
   }
 
   /** Waits for the end and the last of the output, of all who may write it; kills those who do not come to it in time. */

@@ -1,15 +1,11 @@
 import { assert, assertEquals } from "@std/assert";
 import { basename } from "@std/path";
 import { attach, launch, restart } from "../mod.ts";
-import { descendants, stateOf } from "./process.ts";
+import { descendants, isGone } from "./process.ts";
 import { built, eventually, TempDir } from "./support.ts";
 import { coresOf, everyone, imagesOf, Target } from "./target.ts";
 
 const MEMBERS = 7; // the program, five daemons and the child of one
-
-function isGone(pid: number): boolean {
-  return [undefined, "Z"].includes(stateOf(pid));
-}
 
 /** The processes of an image that was made where they run. */
 function pidsOf(image: string): number[] {

@@ -1,6 +1,6 @@
 import { assertEquals, assertMatch, assertRejects } from "@std/assert";
 import { attach, CheckpointError } from "../mod.ts";
-import { descendants, stateOf } from "./process.ts";
+import { descendants, isGone, stateOf } from "./process.ts";
 import { built, eventually, run, TempDir } from "./support.ts";
 import { asUser, coresOf, everyone, imagesOf, Target, type TargetOptions } from "./target.ts";
 
@@ -183,7 +183,7 @@ for (const as of everyone) {
     await using job = await attach(first.pid);
     const image = await job.checkpoint({ ignore: [left], kill: true });
     try {
-      await eventually("the leader is gone", () => stateOf(leader) === undefined);
+      await eventually("the leader is gone", () => isGone(leader));
       await using again = Target.restart(image.path, { as });
       await again.send("go\n");
       await again.succeed();

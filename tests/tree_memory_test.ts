@@ -2,7 +2,7 @@ import { assert, assertEquals, assertMatch, assertRejects } from "@std/assert";
 import { join } from "@std/path";
 import { attach, Image, ImageError } from "../mod.ts";
 import { CoreEditor } from "./edit_core.ts";
-import { stateOf } from "./process.ts";
+import { isGone, stateOf } from "./process.ts";
 import { roundtrips } from "./roundtrip.ts";
 import { built, run, TempDir } from "./support.ts";
 import { everyone, Target } from "./target.ts";
@@ -111,7 +111,7 @@ Deno.test("checkpoint() that kills leaves no process of the program behind", asy
   await using job = await attach(target.pid);
   const { processes } = await job.checkpoint({ kill: true });
   for (const { pid } of processes.slice(1)) {
-    assert(["Z", undefined].includes(stateOf(pid)), `${pid} is in state ${stateOf(pid)}`);
+    assert(isGone(pid), `${pid} is in state ${stateOf(pid)}`);
   }
 });
 

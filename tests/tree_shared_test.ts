@@ -1,9 +1,14 @@
 import { roundtrips } from "./roundtrip.ts";
+import { isRoot } from "./support.ts";
+
+/** Who may not see every process leaves the messages of a full queue in it. */
+const seesAll = isRoot && Deno.readLinkSync("/proc/self/ns/pid") === "pid:[4026531836]";
 
 roundtrips([
   {
     does: "brings back message queues at which processes wait, for a message and for room",
     program: "tree_queue",
+    endsForGood: !seesAll,
   },
   {
     does: "brings back locks on files of every kind that processes share, and who waits for them",

@@ -1,6 +1,6 @@
 import { assertEquals, assertMatch, assertRejects } from "@std/assert";
 import { CheckpointError, launch } from "../mod.ts";
-import { descendants, stateOf } from "./process.ts";
+import { descendants, isGone, stateOf } from "./process.ts";
 import { roundtrips } from "./roundtrip.ts";
 import { built, eventually, isRoot, run, TempDir, testUnless } from "./support.ts";
 import { everyone, imagesOf, Target, userObstacle } from "./target.ts";
@@ -290,7 +290,7 @@ Deno.test("Job.kill() ends a program with all of its descendants", async () => {
   await job.kill();
   for (const name of ["outer", "inner"]) {
     const pid = await read(name);
-    await eventually(`${name} is gone`, () => ["Z", undefined].includes(stateOf(pid)));
+    await eventually(`${name} is gone`, () => isGone(pid));
   }
   assertEquals((await job.status).signal, "SIGKILL");
 });
