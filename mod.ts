@@ -8,7 +8,7 @@
  * import { launch, restart } from "@ckpt/ckpt";
  *
  * const dir = await Deno.makeTempDir();
- * await using job = await launch(["sleep", "0.3"], { name: "sim", dir, every: "10m", keep: 3 });
+ * await using job = await launch(["sleep", "2"], { name: "sim", dir, every: "10m", keep: 3 });
  * const image = await job.checkpoint();
  * await job.kill();
  *

@@ -85,7 +85,7 @@ interface JobSource {
  * import { launch, restart } from "@ckpt/ckpt";
  *
  * const dir = await Deno.makeTempDir();
- * await using job = await launch(["sleep", "0.3"], { name: "nap", dir });
+ * await using job = await launch(["sleep", "2"], { name: "nap", dir });
  * const image = await job.checkpoint();
  * await job.kill();
  *

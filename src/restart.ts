@@ -88,7 +88,7 @@ export interface RestartOptions extends KeepOptions {
  * import { launch, restart } from "@ckpt/ckpt";
  *
  * const dir = await Deno.makeTempDir();
- * await using job = await launch(["sleep", "0.2"], { name: "nap", dir });
+ * await using job = await launch(["sleep", "2"], { name: "nap", dir });
  * const image = await job.checkpoint({ kill: true });
  *
  * await using one = await restart(image, { name: "one", pid: "new", quiet: true });
