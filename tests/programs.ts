@@ -281,9 +281,21 @@ async function runAsOrdinaryUser(args: string[]): Promise<number[]> {
 }
 
 async function main(words: string[]): Promise<number> {
-  const options = parseArgs(words, { string: ["seed", "only", "user"] });
+  const unknown: string[] = [];
+  const options = parseArgs(words, {
+    string: ["seed", "only", "user"],
+    unknown: (word) => unknown.push(word) === 0,
+  });
+  if (unknown.length > 0) {
+    console.error(`Does not know ${unknown.join(" ")} (--seed=N, --only=NAME, --user=WHO)`);
+    return 2;
+  }
   const seed = Number(options.seed ?? crypto.getRandomValues(new Uint16Array(1))[0]);
   const only = options.only as string | undefined;
+  if (only !== undefined && !rows.some(({ program }) => program.name === only)) {
+    console.error(`Has no program ${only}: ${rows.map(({ program }) => program.name).join(", ")}`);
+    return 2;
+  }
   const user = (options.user ?? "both") as string;
   const isRoot = Deno.uid() === 0;
   console.log(`seed ${seed}`);
