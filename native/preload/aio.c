@@ -9,6 +9,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <poll.h>
 #include <sys/mman.h>
 #include <sys/uio.h>
 
@@ -50,6 +51,21 @@ struct polls {
   uint32_t count;
 };
 
+/* Takes back one that an eventfd has counted, whether it is a semaphore or not. */
+static void uncount(int fd) {
+  char path[64], name[32];
+  struct text text = text_in(path, sizeof path);
+  struct pollfd poller = {.fd = fd, .events = POLLIN};
+  uint64_t count = 0;
+  text_format(&text, "/proc/thread-self/fd/%d", (int64_t)fd);
+  long n = sys(SYS_(readlinkat), AT_FDCWD, path, name, sizeof name - 1);
+  name[n > 0 ? n : 0] = 0;
+  if (!text_equal(name, "anon_inode:[eventfd]") || sys(SYS_(poll), &poller, 1, 0) != 1 ||
+      sys(SYS_(read), fd, &count, sizeof count) != sizeof count || count-- == 1)
+    return;
+  sys(SYS_(write), fd, &count, sizeof count);
+}
+
 /* Polls do not end by themselves: they have been cancelled, which looks as if they had found nothing. */
 static void take_polls(struct aio_ring *ring, uint32_t known, struct polls *polls) {
   uint32_t kept = known;
@@ -60,6 +76,8 @@ static void take_polls(struct aio_ring *ring, uint32_t known, struct polls *poll
     long n = event.res == 0 ? sys(SYS_(process_vm_readv), sys(SYS_(getpid)), &to, 1, &from, 1, 0) : 0;
     if (n == sizeof request && request.aio_lio_opcode == IOCB_CMD_POLL) {
       polls->requests[polls->count++] = event.obj;
+      if (request.aio_flags & IOCB_FLAG_RESFD)
+        uncount((int)request.aio_resfd);
       continue;
     }
     ring->events[kept] = event;

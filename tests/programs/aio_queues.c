@@ -13,7 +13,7 @@
 enum { WAITING = 40, LARGE = 600 };
 
 static aio_context_t waited_for, large, idle;
-static int file;
+static int file, counter; /* of events of the poll */
 static char text[4096];
 
 static void submit(aio_context_t queue, struct iocb *request) {
@@ -50,9 +50,14 @@ static void *wait_for_event(void *unused) {
 static int start_poll(void) {
   int fd = eventfd(0, EFD_CLOEXEC);
   static struct iocb request;
-  request = (struct iocb){
-      .aio_data = 815, .aio_lio_opcode = IOCB_CMD_POLL, .aio_fildes = (unsigned)fd, .aio_buf = POLLIN};
-  CHECK(fd >= 0);
+  counter = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
+  request = (struct iocb){.aio_data = 815,
+                          .aio_lio_opcode = IOCB_CMD_POLL,
+                          .aio_fildes = (unsigned)fd,
+                          .aio_buf = POLLIN,
+                          .aio_flags = IOCB_FLAG_RESFD,
+                          .aio_resfd = (unsigned)counter};
+  CHECK(fd >= 0 && counter >= 0);
   submit(idle, &request);
   return fd;
 }
@@ -88,11 +93,13 @@ int main(int argc, char **argv) {
     expect(large, (uint64_t)i, 7);
   write_to(waited_for, 4711, 5);
   CHECK(pthread_join(waiter, NULL) == 0);
+  eventfd_t counted;
   if (polled >= 0)
-    CHECK(eventfd_write(polled, 1) == 0);
+    CHECK(eventfd_read(counter, &counted) == -1 && errno == EAGAIN && eventfd_write(polled, 1) == 0);
   else
     write_to(idle, 815, POLLIN);
   expect(idle, 815, POLLIN);
+  CHECK(polled < 0 || (eventfd_read(counter, &counted) == 0 && counted == 1));
   expect_nothing(idle);
   expect_nothing(large);
   CHECK(syscall(SYS_io_destroy, large) == 0 && syscall(SYS_io_destroy, idle) == 0);
