@@ -57,7 +57,7 @@ const modules = [
 
 /**
  * Not tried: what is refused on any kernel, or by restart without --any-owner; what starts other programs or serves
- * them, or wants somebody to take its id; what counts expirations that an emulated machine is too slow for; what fills
+ * them, or wants somebody to take its id or to let it be saved; what counts expirations that an emulated machine is too slow for; what fills
  * connections further than older kernels let libckpt see.
  */
 const others = [
@@ -67,6 +67,7 @@ const others = [
   "process_pid",
   "fd_served",
   "memory_private",
+  "tree_late",
   "timer_overruns",
   "tree_tcp",
 ];
