@@ -16,7 +16,7 @@
 #include "sockets.h"
 #include "tcp_ends.h"
 
-enum { A_LOT = 1 << 30, LOOK = 64 << 10, LOOK_MS = 1, WAIT_MS = 1000 };
+enum { A_LOT = 1 << 30, LOOK = 64 << 10, LOOK_MS = 1, A_WHILE_MS = 100, WAIT_MS = 1000 };
 
 long tcp_ask(int fd, struct tcp_info *info) {
   socklen_t size = sizeof *info;
@@ -52,23 +52,37 @@ static bool is_size_set(const struct looking *l) {
   return get_number(l, BUF_LOCK) & RECEIVE;
 }
 
-/* The receiver has no room. SO_RCVLOWAT makes some, as if by itself, when the program has not set the size; a
- * look at what waits then tells the sender. */
-static void make_room(struct looking *l) {
-  int before = get_number(l, SO_RCVLOWAT), locked = is_size_set(l);
-  int size = get_number(l, SO_RCVBUF), from = get_number(l, SO_PEEK_OFF), seen;
-  if (locked)
+struct room {
+  int least, size;
+  bool size_set;
+};
+
+/* The receiver has no room. SO_RCVLOWAT makes some, as if by itself, when the program has not set the size.
+ */
+static struct room widen(const struct looking *l) {
+  const struct room before = {get_number(l, SO_RCVLOWAT), get_number(l, SO_RCVBUF), is_size_set(l)};
+  if (before.size_set)
     set_number(l, SO_RCVBUF, A_LOT);
   set_number(l, SO_RCVLOWAT, A_LOT);
+  return before;
+}
+
+/* Once nothing is on its way any more, which would be thrown away. */
+static void narrow(const struct looking *l, const struct room *before) {
+  set_number(l, SO_RCVLOWAT, before->least);
+  if (before->size_set)
+    set_number(l, SO_RCVBUF, before->size / 2);
+}
+
+/* A look at what waits tells the sender of the room. */
+static void look_at_all(const struct looking *l) {
+  int from = get_number(l, SO_PEEK_OFF), seen;
   set_number(l, SO_PEEK_OFF, -1);
   do {
     seen = tcp_count(l->fd, SIOCINQ);
     sys(SYS_(recvfrom), l->fd, l->peeked, LOOK, MSG_PEEK | MSG_DONTWAIT, NULL, NULL);
   } while (tcp_count(l->fd, SIOCINQ) > seen);
   set_number(l, SO_PEEK_OFF, from);
-  set_number(l, SO_RCVLOWAT, before);
-  if (locked)
-    set_number(l, SO_RCVBUF, size / 2);
 }
 
 /* How many bytes have been written to the other end and are not here. */
@@ -91,38 +105,45 @@ static bool has_room(const struct looking *l, int64_t bytes) {
  * the wait end early, not never. */
 static int64_t wait_for_more(const struct looking *l, const struct tcp_end *from) {
   struct pollfd poller = {.fd = l->fd, .events = POLLIN};
-  int64_t left = ((int64_t)l->c->deadline_ns - (int64_t)now_ns(CLOCK_MONOTONIC)) / 1000000;
   int before = get_number(l, SO_RCVLOWAT), here = tcp_count(l->fd, SIOCINQ);
   int64_t missing = on_its_way(l, from);
   if (missing <= 0)
     return missing;
   set_number(l, SO_RCVLOWAT, here + (int)missing);
-  sys(SYS_(poll), &poller, 1, left > WAIT_MS ? left : WAIT_MS);
+  sys(SYS_(poll), &poller, 1, A_WHILE_MS);
   set_number(l, SO_RCVLOWAT, before);
   return on_its_way(l, from);
 }
 
 /* What the other end has written and not yet sent cannot be read, but it can be made to arrive. Where memory
  * is short the kernel says that there is enough to read before all is there, and has no more news then. */
-static long let_arrive(struct looking *l, const struct tcp_end *from) {
+static bool has_arrived(struct looking *l, const struct tcp_end *from) {
   int64_t missing = on_its_way(l, from), before;
-  uint64_t last = now_ns(CLOCK_MONOTONIC);
-  if (missing > 0 && !has_room(l, missing))
-    make_room(l);
-  while (missing > 0) {
+  uint64_t last = now_ns(CLOCK_MONOTONIC), now = last;
+  while (missing > 0 && (now < l->c->deadline_ns || now - last <= WAIT_MS * 1000000ull)) {
+    look_at_all(l);
     before = missing;
     missing = wait_for_more(l, from);
-    uint64_t now = now_ns(CLOCK_MONOTONIC);
+    now = now_ns(CLOCK_MONOTONIC);
     if (missing < before)
       last = now;
-    else if (now - last > WAIT_MS * 1000000ull)
-      return refuse(l, "a TCP socket that the program has written more to than it takes");
-    else {
-      make_room(l);
+    else if (missing > 0)
       sys(SYS_(poll), NULL, 0, LOOK_MS);
-    }
   }
-  return 0;
+  return missing <= 0;
+}
+
+static long let_arrive(struct looking *l, const struct tcp_end *from) {
+  int64_t missing = on_its_way(l, from);
+  bool arrived = missing <= 0;
+  if (!arrived && has_room(l, missing))
+    arrived = wait_for_more(l, from) <= 0;
+  if (arrived)
+    return 0;
+  const struct room before = widen(l);
+  arrived = has_arrived(l, from);
+  narrow(l, &before);
+  return arrived ? 0 : refuse(l, "a TCP socket that the program has written more to than it takes");
 }
 
 /* ---- The other end ------------------------------------------------------------------------------------ */
@@ -149,7 +170,8 @@ static bool is_ending(const struct tcp_end *end, int domain) {
  * no room yet. Another CPU may be about to bring it. */
 static void find_end(struct looking *l, const struct tcp_end *end, struct ckpt_socket *socket) {
   uint64_t last = now_ns(CLOCK_MONOTONIC);
-  make_room(l);
+  const struct room room = widen(l);
+  look_at_all(l);
   for (int before = tcp_count(l->fd, SIOCINQ);
        !tcp_polls(l, POLLRDHUP) && (is_ending(end, AF_INET) || is_ending(end, AF_INET6));) {
     uint64_t now = now_ns(CLOCK_MONOTONIC);
@@ -159,8 +181,9 @@ static void find_end(struct looking *l, const struct tcp_end *end, struct ckpt_s
       break;
     before = tcp_count(l->fd, SIOCINQ);
     sys(SYS_(poll), NULL, 0, LOOK_MS);
-    make_room(l);
+    look_at_all(l);
   }
+  narrow(l, &room);
   if (tcp_polls(l, POLLRDHUP))
     socket->shutdown |= 1;
 }
