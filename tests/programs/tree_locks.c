@@ -139,11 +139,13 @@ int main(void) {
   char name[64], path[] = "locks-XXXXXX";
   pid_t children[STEPS];
   int status;
-  snprintf(name, sizeof name, "/ckpt-locks-%d", getpid());
   make_all();
-  named = sem_open(name, O_CREAT | O_EXCL, 0600, 0);
   file = mkstemp(path);
-  CHECK(named != SEM_FAILED && file >= 0);
+  CHECK(file >= 0);
+  /* An id would come again, to one that was killed and has left its semaphore. */
+  snprintf(name, sizeof name, "/ckpt-%s", path);
+  named = sem_open(name, O_CREAT | O_EXCL, 0600, 0);
+  CHECK(named != SEM_FAILED);
   pid_t holder = start_holder();
   CHECK(pthread_mutex_lock(&all->plain) == 0 && pthread_mutex_lock(&all->heir) == 0);
   CHECK(pthread_rwlock_rdlock(&all->rwlock) == 0 && lock_range(F_SETLK, F_WRLCK, 0) == 0);
