@@ -56,9 +56,9 @@ const modules = [
 ];
 
 /**
- * Not tried: what is refused on any kernel, or by restart without --any-owner; what starts other programs or serves
- * them, or wants somebody to take its id or to let it be saved; what counts expirations that an emulated machine is too slow for; what fills
- * connections further than older kernels let libckpt see.
+ * Not tried: what is refused on any kernel, or by restart without --any-owner; what starts other programs or serves them, or
+ * wants somebody to take its id or to let it be saved; what counts expirations that an emulated machine is too slow for; what
+ * fills connections further than older kernels let libckpt see; what only musl does.
  */
 const others = [
   "threads_stubborn",
@@ -70,6 +70,7 @@ const others = [
   "tree_late",
   "timer_overruns",
   "tree_tcp",
+  "cancelled",
 ];
 
 /** Programs that say READY, wait for "go", and want no arguments. */
