@@ -24,8 +24,9 @@ struct taking {
   bool notifies;
   uint32_t count;
   uint64_t message_size;
-  char *room;     /* for all of them, struct ckpt_message after struct ckpt_message */
-  size_t filled;  /* bytes of it */
+  char *room;  /* for all of them, struct ckpt_message after struct ckpt_message, and one more */
+  size_t size; /* bytes of it */
+  size_t filled;
   uint64_t bytes; /* of all of them, as the kernel counts */
   struct ckpt_notification notification;
 };
@@ -85,6 +86,8 @@ static long take_messages(struct taking *t) {
     struct ckpt_message head = {0};
     uint32_t priority = 0;
     char *at = t->room + t->filled;
+    if (t->size - t->filled < sizeof head + t->message_size)
+      return -EBUSY; /* who sends meanwhile has not been seen */
     n = sys(SYS_(mq_timedreceive), t->fd, at + sizeof head, t->message_size, &priority, NULL);
     if (n < 0)
       break;
@@ -252,7 +255,8 @@ static long carry_messages(struct taking *t, struct ckpt_description *d) {
   /* One more of a number that waits already may be left out by the kernel, or come behind it. */
   if (t->notifies && signal && pending_signals() >> (signal - 1) & 1)
     return refuse(t->l, "a message queue that notifies the program by a signal which is pending already");
-  t->room = arena_take(&t->l->c->arena, t->bytes + t->count * sizeof(struct ckpt_message) + t->message_size);
+  t->size = t->bytes + (t->count + 1ul) * sizeof(struct ckpt_message) + t->message_size;
+  t->room = arena_take(&t->l->c->arena, t->size);
   long result = t->room ? take_and_put_back(t) : -ENOMEM;
   return result < 0 ? result : keep(t, d);
 }
