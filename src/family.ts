@@ -1,8 +1,10 @@
 import { AUXV_MARK } from "./format.ts";
 import {
   identify,
+  innerIds,
   isProcess,
   livingThread,
+  pidNamespaceOf,
   type ProcessId,
   readAuxiliary,
   readProc,
@@ -42,33 +44,52 @@ async function hasId(pid: number, id: string): Promise<boolean> {
   }
 }
 
-/** Of a job that was started elsewhere: the id that its parent has given it, or `restart` as its parent. */
+/**
+ * Of a job that was started elsewhere: the id that its parent has given it. One that was restarted has kept that, and
+ * `restart` is its parent, unless that has been killed.
+ */
 async function originOf(root: number): Promise<Origin> {
   const parent = (await readStat(root))?.parent ?? 0;
   const thread = await livingThread(root);
   try {
-    if ((await readAuxiliary(thread)).get(0n) === BigInt(AUXV_MARK)) {
-      const isRestart = await readProc(parent, "comm") === "restart\n";
-      return { restart: isRestart ? await identify(parent) : undefined };
-    }
+    const isRestarted = (await readAuxiliary(thread)).get(0n) === BigInt(AUXV_MARK);
+    const isRestart = isRestarted && await readProc(parent, "comm") === "restart\n";
+    const given = isRestarted ? "CKPT_JOB=" : `CKPT_JOB=${parent}-`;
     const variables = (await readProc(thread, "environ") ?? "").split("\0");
-    const variable = variables.find((text) => text.startsWith(`CKPT_JOB=${parent}-`));
-    return { id: variable?.slice("CKPT_JOB=".length) };
+    return {
+      id: variables.find((text) => text.startsWith(given))?.slice("CKPT_JOB=".length),
+      restart: isRestart ? await identify(parent) : undefined,
+    };
   } catch (error) {
     if (error instanceof Deno.errors.PermissionDenied) return {};
     throw error;
   }
 }
 
+/**
+ * The first process of the pid namespace that `restart` has made for the root: it takes the orphans there. It is a
+ * sibling of the root, whose parent is outside.
+ */
+async function firstBeside(root: number, parent: number): Promise<number[]> {
+  const depth = (await innerIds(root)).length;
+  if ((await innerIds(parent)).length >= depth) return [];
+  const space = await pidNamespaceOf(root), found: number[] = [];
+  for (const pid of await childrenOf(parent)) {
+    if ((await innerIds(pid))[depth - 1] !== 1) continue;
+    if (space !== undefined && await pidNamespaceOf(pid) === space) found.push(pid);
+  }
+  return found;
+}
+
 /** Processes whose parent has ended: they have come to an ancestor of the root, or to its `restart`. */
 async function orphansOf(root: ProcessId, { id, restart }: Origin): Promise<number[]> {
   const parent = (await readStat(root.pid))?.parent ?? 0;
-  if (restart) {
+  if (restart && await isProcess(restart)) {
     // Between the two may be one that relays a terminal.
     const looksAfter = parent === restart.pid || (await readStat(parent))?.parent === restart.pid;
-    return looksAfter && await isProcess(restart) ? await childrenOf(parent) : [];
+    return looksAfter ? await childrenOf(parent) : [];
   }
-  const orphans: number[] = [];
+  const orphans = await firstBeside(root.pid, parent);
   for (let pid = parent; id !== undefined && pid > 0; pid = (await readStat(pid))?.parent ?? 0) {
     for (const child of await childrenOf(pid)) if (await hasId(child, id)) orphans.push(child);
   }

@@ -1,4 +1,4 @@
-import { readProc } from "./proc.ts";
+import { innerIds } from "./proc.ts";
 
 /** Bytes that libckpt takes, with the zero at the end. */
 const MOST = 1024;
@@ -27,8 +27,6 @@ export async function ignoreList(
 
 /** What the process `other` calls the process `pid`, which may be gone. */
 async function innerId(pid: number, other: number): Promise<string> {
-  const ids = async (of: number) =>
-    (await readProc(of, "status"))?.match(/^NSpid:\s*(.*)$/m)?.[1]?.split(/\s+/) ?? [];
-  const [own, others] = await Promise.all([ids(pid), ids(other)]);
-  return own[others.length - 1] ?? `${pid}`;
+  const [own, others] = await Promise.all([innerIds(pid), innerIds(other)]);
+  return `${own[others.length - 1] ?? pid}`;
 }

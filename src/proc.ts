@@ -149,6 +149,22 @@ export async function readProc(pid: number | string, file: string): Promise<stri
   return await reading(pid, (directory) => Deno.readTextFile(`${directory}/${file}`));
 }
 
+/** The ids of a process, from that in our pid namespace to that in its own; none when there is no such process. */
+export async function innerIds(pid: number): Promise<number[]> {
+  const words = (await readProc(pid, "status"))?.match(/^NSpid:\s*(.*)$/m)?.[1];
+  return words === undefined ? [] : words.split(/\s+/).map(Number);
+}
+
+/** Which pid namespace a process is in; undefined when there is no such process, or it may not be looked at. */
+export async function pidNamespaceOf(pid: number): Promise<string | undefined> {
+  try {
+    return await reading(pid, (directory) => Deno.readLink(`${directory}/ns/pid`));
+  } catch (error) {
+    if (error instanceof Deno.errors.PermissionDenied) return undefined;
+    throw error;
+  }
+}
+
 async function reading<T>(
   pid: number | string,
   read: (directory: string) => Promise<T>,

@@ -52,8 +52,9 @@ for (const as of everyone) {
   });
 }
 
-for (const as of everyone) {
-  Deno.test(`restart() as ${as} may be killed: the daemons are saved all the same`, async () => {
+for (const [as, pid] of everyone.flatMap((as) => [[as, "auto"], [as, "namespace"]] as const)) {
+  const what = `restart() as ${as} with pid: "${pid}"`;
+  Deno.test(`${what} may be killed: the daemons are saved all the same, and killed`, async () => {
     await using dir = await TempDir.make();
     const env = { CKPT_JOB: `${Deno.pid}-${crypto.randomUUID()}` };
     const options = { dir: dir.join("ckpt"), cwd: dir.path, as, env };
@@ -61,7 +62,7 @@ for (const as of everyone) {
     await first.waitFor("READY\n");
     const image = await first.checkpoint();
     await killAll(pidsOf(image));
-    await using target = Target.restart(image, { as });
+    await using target = Target.restart(image, { as, options: [`--pid=${pid}`] });
     await target.ping();
     const root = target.programPid!;
     const family = descendants(target.pid);
@@ -71,7 +72,9 @@ for (const as of everyone) {
     await eventually("an image", () => imagesOf(target.job).length > 1);
     const second = imagesOf(target.job).at(-1)!;
     assertEquals(coresOf(second).length, MEMBERS);
-    await killAll(family);
+    await using same = await attach(root);
+    await same.kill();
+    await eventually("its processes are gone", () => family.every(isGone));
     await using last = Target.restart(second, { as });
     await last.send("go\n");
     await last.succeed();
