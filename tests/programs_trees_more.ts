@@ -28,7 +28,7 @@ done
 const mpiSource = `#include <mpi.h>
 #include <stdio.h>
 #include <stdlib.h>
-enum { N = 20000, STEPS = 4000 };
+enum { N = 20000, STEPS = 40000 };
 int main(int argc, char **argv) {
   int rank, size;
   MPI_Init(&argc, &argv);
@@ -38,7 +38,7 @@ int main(int argc, char **argv) {
   if (rank == 0)
     puts("begun"), fflush(stdout);
   long token = 1;
-  for (long turn = 0; turn < 12000; turn++) {
+  for (long turn = 0; turn < 30000; turn++) {
     if (rank == 0) {
       MPI_Send(&token, 1, MPI_LONG, 1, 5, MPI_COMM_WORLD);
       MPI_Recv(&token, 1, MPI_LONG, size - 1, 5, MPI_COMM_WORLD, MPI_STATUS_IGNORE);
@@ -61,7 +61,7 @@ int main(int argc, char **argv) {
       next[i] = now[i] + 0.25 * (now[i - 1] - 2 * now[i] + now[i + 1]);
     double *old = now;
     now = next, next = old;
-    if (step % 500 == 0) {
+    if (step % 2000 == 0) {
       double part = 0, sum;
       for (int i = 1; i <= N; i++)
         part += now[i] * i;
