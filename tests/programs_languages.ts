@@ -71,7 +71,7 @@ main(_) ->
 (define (next x) (modulo (* x 16807) 2147483647))
 (define (work seed)
   (let loop ((i 0) (x seed) (kept '()))
-    (if (= i 60000)
+    (if (= i 400000)
         (fold + x kept)
         (loop (+ i 1) (next x) (if (zero? (modulo x 17)) (cons x kept) kept)))))
 (do ((i 1 (+ i 1))) ((> i 12))
@@ -87,12 +87,12 @@ main(_) ->
     inputs: {
       "buffers.el": `(let ((x 7) (i 0))
   (with-temp-buffer
-    (while (< i 60000)
+    (while (< i 400000)
       (setq i (1+ i) x (% (* x 16807) 2147483647))
       (goto-char (1+ (% x (1+ (buffer-size)))))
       (insert (number-to-string x) " ")
       (when (> (buffer-size) 100000) (delete-region 1 50000))
-      (when (= (% i 2000) 0)
+      (when (= (% i 10000) 0)
         (princ (format "%d %s\\n" i (secure-hash 'sha256 (current-buffer))))))
     (sort-regexp-fields nil "[0-9]+" "\\\\&" (point-min) (point-max))
     (write-region (point-min) (point-max) "sorted" nil 'quiet)))
