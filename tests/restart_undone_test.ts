@@ -22,6 +22,13 @@ const kinds: [what: string, program: string, ...args: string[]][] = [
   ["message queues", "fd_mqueue", "messages"],
 ];
 
+/** Gives a property to the process of an image that the kernel refuses to set, which is among the last steps. */
+async function makeFailInTheEnd(image: string): Promise<void> {
+  const core = await CoreEditor.open(coresOf(image)[0]!);
+  core.setProcess("securebits", 1 << 15);
+  await core.save();
+}
+
 for (const [what, program, ...args] of kinds) {
   testUnless(
     obstacle,
@@ -35,9 +42,7 @@ for (const [what, program, ...args] of kinds) {
       await target.waitFor("READY\n");
       const image = await target.checkpoint();
       await target.kill();
-      const core = await CoreEditor.open(coresOf(image)[0]!);
-      core.setProcess("securebits", 1 << 15);
-      await core.save();
+      await makeFailInTheEnd(image);
 
       const words = ["unshare", "-im", "sh", "-c", RESTART_AND_LIST, "sh", built("restart"), image];
       const { code, stdout, stderr } = await run(words);
@@ -77,9 +82,7 @@ testUnless(terminalObstacle, "restart --detach that fails leaves no job behind",
   await target.waitFor("READY\n");
   const image = await target.checkpoint();
   await target.kill();
-  const core = await CoreEditor.open(coresOf(image)[0]!);
-  core.setProcess("securebits", 1 << 15);
-  await core.save();
+  await makeFailInTheEnd(image);
   const command = `${built("restart")} --detach --name=other ${image}`;
   await using terminal = new Terminal(command, { cwd: dir.path });
   assertEquals((await terminal.status).code, 1);

@@ -24,11 +24,6 @@ static void expect_nothing(int set) {
   CHECK(epoll_wait(set, &got, 1, 0) == 0);
 }
 
-static void send_away(int through, int fd) {
-  send_descriptor(through, fd);
-  CHECK(close(fd) == 0);
-}
-
 /* The set tells of it, and of nothing once it is read. */
 static void turn(int set, int counter, uint64_t data) {
   eventfd_t value;

@@ -9,6 +9,7 @@
 #include <sys/wait.h>
 
 #include "rights.h"
+#include "talk.h"
 
 static int down[2], up[2], orders[2], calls[2], answers[2];
 
@@ -24,22 +25,6 @@ static int open_entry(pid_t pid, const char *name) {
   int fd = open(path, O_RDONLY);
   CHECK(fd >= 0);
   return fd;
-}
-
-static void expect_next(int fd, const char *words) {
-  char got[32];
-  ssize_t size = (ssize_t)strlen(words), n = read(fd, got, (size_t)size);
-  if (n != size || memcmp(got, words, (size_t)n) != 0)
-    FAIL("process %d: %zd bytes, \"%.*s\", instead of \"%s\"", getpid(), n, n > 0 ? (int)n : 0, got, words);
-}
-
-static void tell(int fd, const char *words) {
-  CHECK(write(fd, words, strlen(words)) == (ssize_t)strlen(words));
-}
-
-static void send_away(int through, int fd) {
-  send_descriptor(through, fd);
-  CHECK(close(fd) == 0);
 }
 
 static int has_ended(int pidfd, int timeout) {

@@ -7,7 +7,7 @@
 #include <sys/wait.h>
 
 #include "asleep.h"
-#include "check.h"
+#include "talk.h"
 
 static int set, news[2], talk[2], counter, go[2];
 
@@ -26,34 +26,24 @@ static void expect_nothing(int of) {
   CHECK(epoll_wait(of, &got, 1, 0) == 0);
 }
 
-static void put(int fd, const char *words) {
-  CHECK(write(fd, words, strlen(words)) == (ssize_t)strlen(words));
-}
-
-static void take(int fd, const char *words) {
-  char got[16];
-  size_t length = strlen(words);
-  CHECK(read(fd, got, length) == (ssize_t)length && memcmp(got, words, length) == 0);
-}
-
 static _Noreturn void child(void) {
   alarm(300); /* should the parent be gone without a word */
   int own = epoll_create1(0), moved = fcntl(counter, F_DUPFD, 100);
   CHECK(own >= 0 && moved == 100 && close(go[1]) == 0);
   watch(own, moved, EPOLLIN | EPOLLET, 11);
   watch(own, news[0], EPOLLIN, 12);
-  put(talk[1], "r");
+  tell(talk[1], "r");
   expect(set, -1, EPOLLIN, 2); /* waits when the program is saved */
-  take(talk[1], "to child");
+  expect_next(talk[1], "to child");
   expect(own, -1, EPOLLIN, 11);
   expect_nothing(own);
   CHECK(eventfd_write(counter, 1) == 0);
   expect(own, 0, EPOLLIN, 11);
   watch(set, counter, EPOLLIN, 3); /* its parent's set, too */
-  put(talk[1], "added");
-  take(go[0], "g");
+  tell(talk[1], "added");
+  expect_next(go[0], "g");
   expect(own, 0, EPOLLIN, 12);
-  take(news[0], "news");
+  expect_next(news[0], "news");
   expect_nothing(own);
   _exit(3);
 }
@@ -74,7 +64,7 @@ int main(void) {
   CHECK(own >= 0);
   watch(own, counter, EPOLLIN, 21);
   watch(own, news[0], EPOLLIN, 22);
-  take(talk[0], "r");
+  expect_next(talk[0], "r");
   wait_until_asleep(pid);
 
   ready();
@@ -82,19 +72,19 @@ int main(void) {
 
   expect_nothing(set);
   expect_nothing(own);
-  put(talk[0], "to child");
+  tell(talk[0], "to child");
   CHECK(eventfd_write(counter, 1) == 0);
   expect(own, 0, EPOLLIN, 21);
-  take(talk[0], "added");
+  expect_next(talk[0], "added");
   expect(set, 0, EPOLLIN, 3);
   struct epoll_event none = {0};
   eventfd_t value;
   CHECK(epoll_ctl(set, EPOLL_CTL_DEL, counter, &none) == 0);
   CHECK(eventfd_read(counter, &value) == 0 && value == 2);
-  put(news[1], "news");
+  tell(news[1], "news");
   expect(set, 0, EPOLLIN, 1);
   expect(own, 0, EPOLLIN, 22);
-  put(go[1], "g");
+  tell(go[1], "g");
   CHECK(waitpid(pid, &status, 0) == pid && WIFEXITED(status) && WEXITSTATUS(status) == 3);
   expect_nothing(set);
   success();

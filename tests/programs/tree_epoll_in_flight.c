@@ -6,6 +6,7 @@
 #include <sys/wait.h>
 
 #include "rights.h"
+#include "talk.h"
 
 enum { AT = 40, THERE = 41 };
 
@@ -26,16 +27,6 @@ static void expect_nothing(int set) {
   CHECK(epoll_wait(set, &got, 1, 0) == 0);
 }
 
-static void put(int fd, const char *words) {
-  CHECK(write(fd, words, strlen(words)) == (ssize_t)strlen(words));
-}
-
-static void take(int fd, const char *words) {
-  char got[16];
-  size_t length = strlen(words);
-  CHECK(read(fd, got, length) == (ssize_t)length && memcmp(got, words, length) == 0);
-}
-
 static _Noreturn void child(int connection) {
   int ends[2], own = epoll_create1(0);
   alarm(120); /* should the parent be gone without a word */
@@ -44,18 +35,18 @@ static _Noreturn void child(int connection) {
   watch(own, ends[0], EPOLLIN, 31);
   send_descriptor(back[0], own);
   CHECK(close(own) == 0);
-  put(answers[1], "ready");
-  take(orders[0], "wait");
+  tell(answers[1], "ready");
+  expect_next(orders[0], "wait");
   int set = receive_descriptor(way[1]);
-  put(answers[1], "waiting");
+  tell(answers[1], "waiting");
   expect(set, 11);
-  put(answers[1], "seen");
-  take(orders[0], "tell");
-  put(ends[1], "told");
-  take(orders[0], "take");
-  take(THERE, "words");
-  put(answers[1], "taken");
-  take(orders[0], "end");
+  tell(answers[1], "seen");
+  expect_next(orders[0], "tell");
+  tell(ends[1], "told");
+  expect_next(orders[0], "take");
+  expect_next(THERE, "words");
+  tell(answers[1], "taken");
+  expect_next(orders[0], "end");
   _exit(3);
 }
 
@@ -77,26 +68,26 @@ int main(void) {
   watch(given, news[0], EPOLLIN, 11);
   send_descriptor(way[0], given);
   CHECK(close(given) == 0);
-  take(answers[0], "ready");
+  expect_next(answers[0], "ready");
   ready();
   wait_for_go();
 
   CHECK(fcntl(AT, F_GETFD) == -1);
-  put(orders[1], "wait");
-  take(answers[0], "waiting");
-  put(news[1], "n");
-  take(answers[0], "seen");
+  tell(orders[1], "wait");
+  expect_next(answers[0], "waiting");
+  tell(news[1], "n");
+  expect_next(answers[0], "seen");
   int theirs = receive_descriptor(back[1]);
   expect_nothing(theirs);
-  put(orders[1], "tell");
+  tell(orders[1], "tell");
   expect(theirs, 31);
   expect_nothing(set);
-  put(connection[1], "words");
+  tell(connection[1], "words");
   expect(set, 21);
-  put(orders[1], "take");
-  take(answers[0], "taken");
+  tell(orders[1], "take");
+  expect_next(answers[0], "taken");
   expect_nothing(set);
-  put(orders[1], "end");
+  tell(orders[1], "end");
   CHECK(waitpid(pid, &status, 0) == pid && WIFEXITED(status) && WEXITSTATUS(status) == 3);
   expect_nothing(set);
   success();

@@ -7,6 +7,7 @@
 #include <sys/wait.h>
 
 #include "rights.h"
+#include "talk.h"
 
 static int down[2], up[2]; /* descriptors to the child, and to the parent: the second end receives */
 static int orders[2], answers[2];
@@ -15,23 +16,6 @@ static int text_file(const char *name) {
   int fd = open(name, O_RDWR | O_CREAT | O_EXCL, 0600);
   CHECK(fd >= 0 && write(fd, "0123456789", 10) == 10 && lseek(fd, 2, SEEK_SET) == 2);
   return fd;
-}
-
-static void expect_next(int fd, const char *words) {
-  char got[16];
-  ssize_t size = (ssize_t)strlen(words), n = read(fd, got, (size_t)size);
-  if (n != size || memcmp(got, words, (size_t)n) != 0)
-    FAIL("process %d: %zd bytes, \"%.*s\", instead of \"%s\"", getpid(), n, n > 0 ? (int)n : 0, got, words);
-}
-
-static void tell(int fd, const char *words) {
-  CHECK(write(fd, words, strlen(words)) == (ssize_t)strlen(words));
-}
-
-/* Whose other end we keep. */
-static void send_away(int through, int fd) {
-  send_descriptor(through, fd);
-  CHECK(close(fd) == 0);
 }
 
 static void tcp_pair(int ends[2]) {
