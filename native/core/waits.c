@@ -24,11 +24,11 @@ bool wait_ends_with_eintr(uint32_t number) {
 
 bool wait_is_made_again(uint32_t number) {
   static const uint16_t numbers[] = {
-      __NR_read,         __NR_readv,  __NR_write,    __NR_writev,  __NR_recvfrom,
-      __NR_recvmsg,      __NR_sendto, __NR_sendmsg,  __NR_connect, __NR_accept,
-      __NR_accept4,      __NR_wait4,  __NR_waitid,   __NR_flock,   __NR_fcntl,
-      __NR_openat,       __NR_open,   __NR_ioctl,    __NR_futex,   __NR_mq_timedreceive,
-      __NR_mq_timedsend, __NR_splice, __NR_recvmmsg, __NR_preadv2, __NR_pwritev2,
+      __NR_read,     __NR_readv,           __NR_write,        __NR_writev, __NR_recvfrom, __NR_recvmsg,
+      __NR_sendto,   __NR_sendmsg,         __NR_connect,      __NR_accept, __NR_accept4,  __NR_wait4,
+      __NR_waitid,   __NR_flock,           __NR_fcntl,        __NR_openat, __NR_open,     __NR_ioctl,
+      __NR_futex,    __NR_mq_timedreceive, __NR_mq_timedsend, __NR_splice, __NR_recvmmsg, __NR_preadv2,
+      __NR_pwritev2, __NR_futex_waitv,
   };
   return is_among(numbers, sizeof numbers / sizeof numbers[0], number);
 }

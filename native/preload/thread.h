@@ -29,6 +29,11 @@ struct known_call {
 /* From /proc/PID/task/TID/syscall: "NUMBER 0xARG*6 0xSP 0xPC" when it is in a system call. */
 void known_call_parse(struct known_call *call, const char *line);
 
+/* interrupted.c: puts a wait that our signal has ended back in front of its system call; and makes it end
+ * after all when a signal of the program's own has come meanwhile. */
+void leave_kernel(struct leaving *leaving, ucontext_t *frame, const struct known_call *call);
+void enter_kernel(const struct leaving *leaving);
+
 /* Puts a wait that our signal has ended back in front of its system call, and unregisters rseq: while that is
  * registered the kernel writes to the thread's memory whenever it likes. */
 void thread_enter(struct leaving *leaving, ucontext_t *frame, const struct known_call *call);

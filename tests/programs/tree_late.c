@@ -1,15 +1,10 @@
 /* A child that is stopped, whose parent knows it, and another one that answers no request before it gets
  * SIGUSR1. So there is time to continue the first while it is being saved: its parent hears of that, once. */
-#include <signal.h>
-#include <stdbool.h>
 #include <sys/mman.h>
 #include <sys/prctl.h>
-#include <sys/syscall.h>
 #include <sys/wait.h>
 
-#include "check.h"
-
-enum { CONTROL_SIGNAL = 32 };
+#include "late.h"
 
 static struct shared {
   volatile unsigned long turns;
@@ -37,18 +32,8 @@ static void turn(void) {
     ++shared->turns;
 }
 
-/* Not through libc, which does not let it block that signal. */
-static void be_late(void) {
-  unsigned long set = 1ul << (CONTROL_SIGNAL - 1) | 1ul << (SIGUSR1 - 1);
-  siginfo_t info;
-  sigset_t usr1;
-  sigemptyset(&usr1);
-  sigaddset(&usr1, SIGUSR1);
-  CHECK(syscall(SYS_rt_sigprocmask, SIG_BLOCK, &set, NULL, sizeof set) == 0);
-  shared->blocked = true;
-  while (sigwaitinfo(&usr1, &info) != SIGUSR1)
-    CHECK(errno == EINTR);
-  CHECK(syscall(SYS_rt_sigprocmask, SIG_UNBLOCK, &set, NULL, sizeof set) == 0);
+static void answer_late(void) {
+  be_late(&shared->blocked);
   for (;;)
     pause();
 }
@@ -69,7 +54,7 @@ int main(void) {
   const struct sigaction action = {.sa_sigaction = on_child, .sa_flags = SA_SIGINFO | SA_RESTART};
   shared = mmap(NULL, sizeof *shared, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
   CHECK(shared != MAP_FAILED);
-  pid_t stopped = start(turn), late = start(be_late);
+  pid_t stopped = start(turn), late = start(answer_late);
   while (!shared->turns || !shared->blocked)
     usleep(1000);
   CHECK(kill(stopped, SIGSTOP) == 0);
