@@ -64,6 +64,14 @@ export function traceObstacle(who: Who): string | false {
 /** Everyone as whom a test can run something. */
 export const everyone: Who[] = userObstacle ? ["self"] : ["self", "user"];
 
+function isLatest(image: string): boolean {
+  try {
+    return Deno.readLinkSync(join(image, "../latest")) === basename(image);
+  } catch {
+    return false;
+  }
+}
+
 /** Image directories of a job, oldest first. */
 export function imagesOf(job: string): string[] {
   try {
@@ -243,13 +251,16 @@ export class Target implements AsyncDisposable {
     await this.waitUntilAsleep();
   }
 
-  /** Asks for a checkpoint by signal and waits for the image. */
+  /** Asks for a checkpoint by signal and waits until the image is there and `latest` leads to it. */
   async checkpoint(): Promise<string> {
     const before = imagesOf(this.job).length;
     const pid = this.programPid;
     if (pid === undefined) throw new Error(`No program to checkpoint: ${this.#words()}`);
     Deno.kill(pid, "SIGUSR2");
-    await this.#until("an image", () => imagesOf(this.job).length > before);
+    await this.#until(
+      "an image",
+      () => imagesOf(this.job).length > before && isLatest(imagesOf(this.job).at(-1)!),
+    );
     return imagesOf(this.job).at(-1)!;
   }
 

@@ -14,6 +14,7 @@
 #include "job.h"
 
 #define TEMPORARY ".ckpt-"
+#define TEMPORARY_LINK ".latest-"
 #define SUFFIX ".ckpt"
 enum { DIGITS = 6 };
 
@@ -64,6 +65,8 @@ static long survey(struct checkpoint *c, uint64_t *highest) {
       *highest = number;
     if (text_starts(name, TEMPORARY))
       remove_if_stale(c, name);
+    if (text_starts(name, TEMPORARY_LINK)) /* whoever still needs it has made an older image than ours */
+      sys(SYS_(unlinkat), c->job_fd, name, 0);
   }
   result = dir->error;
   dir_close(dir);
@@ -186,7 +189,7 @@ long store_begin(struct checkpoint *c) {
 static void point_latest(struct checkpoint *c, const char *name) {
   char link[96];
   struct text text = text_in(link, sizeof link);
-  text_format(&text, ".latest-%d-%u", (int64_t)c->process.pid, c->begin_ns);
+  text_format(&text, TEMPORARY_LINK "%d-%u", (int64_t)c->process.pid, c->begin_ns);
   if (sys(SYS_(symlinkat), name, c->job_fd, link) == 0 &&
       sys(SYS_(renameat), c->job_fd, link, c->job_fd, "latest") < 0)
     sys(SYS_(unlinkat), c->job_fd, link, 0);
