@@ -19,6 +19,7 @@ roundtrips([
   },
   { does: "brings back the process id", program: "process_pid" },
   { does: "gives no new process the id of one that has ended", program: "process_ended_ids" },
+  { does: "keeps what membarrier() has been registered for", program: "process_barriers" },
   { does: "keeps the clocks of the vdso", program: "vdso" },
 ]);
 

@@ -125,6 +125,9 @@ struct ckpt_image {
   uint32_t pad;
 };
 
+/* MEMBARRIER_CMD_REGISTER_*: global, private, private with instructions (SYNC_CORE), private with rseq. */
+#define CKPT_BARRIERS 0x154u
+
 struct ckpt_process {
   int32_t pid; /* ids as the process itself sees them */
   int32_t ppid;
@@ -169,7 +172,7 @@ struct ckpt_process {
   uint32_t exe_file; /* index + 1 into the files note */
   uint32_t thread_count;
   uint32_t lock_future; /* MCL_*: what mlockall said about mappings to come */
-  uint32_t pad;
+  uint32_t barriers;    /* what it has registered for with membarrier(): CKPT_BARRIERS */
   uint32_t stop_signal; /* what has stopped it (SIGSTOP, SIGTSTP, ...); 0: it was not stopped */
   uint32_t keys;        /* protection keys that pkey_alloc has given out, a bit each */
   uint32_t orphan;      /* 1: its parent is none of the job's processes, and it is not their root */

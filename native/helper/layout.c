@@ -60,7 +60,7 @@ static const struct field ckpt_process_fields[] = {
     F(brk),           F(start_stack),   F(arg_start),     F(arg_end),
     F(env_start),     F(env_end),       F(resume),        F(xcomp_perm),
     F(command),       F(exe),           F(cwd),           F(root),
-    F(exe_file),      F(thread_count),  F(lock_future),   F(pad),
+    F(exe_file),      F(thread_count),  F(lock_future),   F(barriers),
     F(stop_signal),   F(keys),          F(orphan),        F(cwd_file)};
 #undef F
 

@@ -3,6 +3,7 @@
 #include <cpuid.h>
 #include <errno.h>
 #include <fcntl.h>
+#include <linux/membarrier.h>
 #include <string.h>
 #include <sys/prctl.h>
 #include <sys/resource.h>
@@ -122,6 +123,23 @@ static uint32_t get_result(int option) {
   return value < 0 ? 0 : (uint32_t)value;
 }
 
+/* Before Linux 6.3 the kernel does not tell: then each command fails unless the process is registered. For
+ * the global one nobody needs to be, to use it: there one counts as registered, which costs it nothing. */
+static uint32_t read_barriers(void) {
+  enum { GET_REGISTRATIONS = 1 << 9 };
+  static const int commands[] = {MEMBARRIER_CMD_PRIVATE_EXPEDITED, MEMBARRIER_CMD_PRIVATE_EXPEDITED_SYNC_CORE,
+                                 MEMBARRIER_CMD_PRIVATE_EXPEDITED_RSEQ};
+  long told = sys(SYS_(membarrier), GET_REGISTRATIONS, 0, 0);
+  if (told >= 0)
+    return (uint32_t)told & CKPT_BARRIERS;
+  long known = sys(SYS_(membarrier), MEMBARRIER_CMD_QUERY, 0, 0);
+  uint32_t registered = known > 0 ? (uint32_t)known & MEMBARRIER_CMD_REGISTER_GLOBAL_EXPEDITED : 0;
+  for (unsigned i = 0; i < sizeof commands / sizeof *commands; i++)
+    if (sys(SYS_(membarrier), commands[i], 0, 0) == 0)
+      registered |= (uint32_t)commands[i] << 1; /* the one that registers for it comes next */
+  return registered;
+}
+
 static void read_status(struct checkpoint *c, const char *status) {
   struct ckpt_process *p = &c->process;
   uint64_t ids[4];
@@ -239,6 +257,7 @@ long describe_process(struct checkpoint *c) {
   long slack = sys(SYS_(prctl), PR_GET_TIMERSLACK, 0, 0, 0, 0);
   p->timer_slack = slack < 0 ? 0 : (uint64_t)slack;
   p->umask = c->umask;
+  p->barriers = read_barriers();
   const struct thread_note *main_thread = c->threads.entries;
   p->nice = main_thread->thread.nice;
   p->personality = (uint32_t)sys(SYS_(personality), 0xffffffffu);

@@ -136,6 +136,10 @@ void plan_explain(const struct image *image, const struct plan_news *news) {
     say_problem("this kernel or CPU does not allow the extended state %llu that the program uses: %s", a,
                 error);
     break;
+  case PLAN_STEP_BARRIER:
+    say_problem("this kernel does not know the memory barrier that the program uses (membarrier, %llu): %s",
+                a, error);
+    break;
   case PLAN_STEP_GROUPS:
     say_problem("cannot set the program's groups: %s", error);
     break;

@@ -66,10 +66,10 @@ static bool is_removed_directory(const struct ckpt_file *file) {
 
 static int check_process(struct image *image) {
   const struct ckpt_process *p = &image->process;
-  if (p->pid <= 0 || p->pgid < 0 || p->sid < 0 || p->umask > 0777 || p->orphan > 1 || p->nice < -20 ||
-      p->nice > 19 || p->death_signal > SIGNALS || !string_ok(image, p->command) ||
-      !string_ok(image, p->exe) || !string_ok(image, p->cwd) || !string_ok(image, p->root) ||
-      !file_ok(image, p->exe_file))
+  if (p->pid <= 0 || p->pgid < 0 || p->sid < 0 || p->umask > 0777 || p->barriers & ~CKPT_BARRIERS ||
+      p->orphan > 1 || p->nice < -20 || p->nice > 19 || p->death_signal > SIGNALS ||
+      !string_ok(image, p->command) || !string_ok(image, p->exe) || !string_ok(image, p->cwd) ||
+      !string_ok(image, p->root) || !file_ok(image, p->exe_file))
     return image_refuse(image, "damaged: the process note makes no sense");
   if (p->cwd_file && (!file_ok(image, p->cwd_file) || !is_removed_directory(&image->files[p->cwd_file - 1])))
     return image_refuse(image, "damaged: its working directory is no directory that has been removed");

@@ -41,6 +41,7 @@ enum plan_step {
   PLAN_STEP_THREAD,       /* a: fs base */
   PLAN_STEP_START_THREAD, /* a: id */
   PLAN_STEP_XCOMP,        /* a: bit */
+  PLAN_STEP_BARRIER,      /* a: command */
   PLAN_STEP_GROUPS,
   PLAN_STEP_GIDS,
   PLAN_STEP_UIDS,

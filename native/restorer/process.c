@@ -159,10 +159,23 @@ static void allow_states(struct plan *plan) {
   }
 }
 
+/* Without it membarrier() fails, which who has registered does not expect. Quick while there is one thread.
+ */
+static void register_barriers(struct plan *plan) {
+  for (uint32_t command = 1; command; command <<= 1) {
+    if (!(plan->process.barriers & command))
+      continue;
+    long error = sys(SYS_(membarrier), command, 0, 0);
+    if (error < 0)
+      restorer_fail(plan, PLAN_STEP_BARRIER, error, command, 0);
+  }
+}
+
 void restorer_restore_process(struct plan *plan) {
   set_actions(plan);
   set_limits(plan);
   allow_states(plan);
+  register_barriers(plan);
   /* After all mapping is done: READ_IMPLIES_EXEC would have added to it. */
   sys(SYS_(personality), plan->process.personality);
   control(plan, PR_SET_TIMERSLACK, plan->process.timer_slack);

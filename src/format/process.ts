@@ -78,7 +78,7 @@ export const PROCESS = new Struct("ckpt_process", {
   exe_file: "u32",
   thread_count: "u32",
   lock_future: "u32",
-  pad: "u32",
+  barriers: "u32",
   stop_signal: "u32",
   keys: "u32",
   orphan: "u32",
