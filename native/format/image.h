@@ -223,8 +223,11 @@ struct ckpt_thread {
   uint64_t r15;
   uint64_t cpus[CKPT_CPU_WORDS]; /* that it has chosen to run on, a bit each; all zero: those it was started
                                     with */
-  uint32_t ended;     /* 1: the main thread, which has ended before the others and has no registers */
-  uint32_t exit_code; /* then: as wait() tells it */
+  uint32_t ended;       /* 1: the main thread, which has ended before the others and has no registers */
+  uint32_t exit_code;   /* then: as wait() tells it */
+  uint64_t timer_slack; /* ns; 0: that of the main thread */
+  uint32_t io_priority; /* as ioprio_get() tells it; 0: it has none of its own */
+  uint32_t pad_2;
 };
 
 enum ckpt_region_kind {

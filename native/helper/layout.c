@@ -91,7 +91,10 @@ static const struct field ckpt_thread_fields[] = {F(tid),
                                                   F(r15),
                                                   F(cpus),
                                                   F(ended),
-                                                  F(exit_code)};
+                                                  F(exit_code),
+                                                  F(timer_slack),
+                                                  F(io_priority),
+                                                  F(pad_2)};
 #undef F
 
 #define F(name) FIELD(ckpt_region, name)

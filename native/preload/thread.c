@@ -1,5 +1,6 @@
 /* What a thread has besides its memory. */
 #include <asm/prctl.h>
+#include <linux/ioprio.h>
 #include <sched.h>
 #include <sys/prctl.h>
 #include <sys/resource.h>
@@ -69,6 +70,10 @@ long thread_describe(struct thread_note *note, const ucontext_t *frame, const st
   long nice = sys(SYS_(getpriority), PRIO_PROCESS, 0);
   t->nice = nice < 0 ? 0 : (int32_t)(20 - nice);
   describe_cpus(t);
+  long io_priority = sys(SYS_(ioprio_get), IOPRIO_WHO_PROCESS, 0);
+  t->io_priority = io_priority < 0 ? 0 : (uint32_t)io_priority;
+  long slack = sys(SYS_(prctl), PR_GET_TIMERSLACK, 0, 0, 0, 0);
+  t->timer_slack = slack < 0 ? 0 : (uint64_t)slack;
   sys(SYS_(prctl), PR_GET_NAME, t->name);
   sys(SYS_(prctl), PR_GET_TID_ADDRESS, &t->clear_child_tid);
   sys(SYS_(get_robust_list), 0, &t->robust_list, &t->robust_list_size);

@@ -4,6 +4,7 @@
 #include <asm/prctl.h>
 #include <errno.h>
 #include <linux/futex.h>
+#include <linux/ioprio.h>
 #include <linux/sched.h>
 #include <sys/prctl.h>
 #include <sys/resource.h>
@@ -35,13 +36,20 @@ static void set_cpus(const struct ckpt_thread *thread) {
     sys(SYS_(sched_setaffinity), 0, sizeof thread->cpus, thread->cpus);
 }
 
+static void set_io_priority(const struct ckpt_thread *thread) {
+  if (thread->io_priority)
+    sys(SYS_(ioprio_set), IOPRIO_WHO_PROCESS, 0, thread->io_priority);
+}
+
 void restorer_set_up_main_thread(struct plan *plan) {
   if (plan->threads[0].ended) {
     sys(SYS_(prctl), PR_SET_NAME, plan->threads[0].name, 0, 0, 0);
     return;
   }
   set_up(plan, &plan->threads[0]);
-  set_cpus(&plan->threads[0]); /* the other threads, which have started with restart's, are past that */
+  /* The other threads, which have started with restart's, are past that. */
+  set_cpus(&plan->threads[0]);
+  set_io_priority(&plan->threads[0]);
 }
 
 static void queue_signals(struct plan *plan, int32_t tid) {
@@ -63,12 +71,15 @@ void restorer_queue_signals(struct plan *plan) {
   queue_signals(plan, 0);
 }
 
-/* Policy and nice value are the thread's own. What is not allowed any more stays as the main thread has it.
- */
+/* Policy, nice value and the like are the thread's own. What is not allowed any more stays as the main thread
+ * has it. */
 static void set_schedule(const struct ckpt_thread *thread) {
   int32_t priority = thread->priority;
   sys(SYS_(sched_setscheduler), 0, thread->policy, &priority);
   sys(SYS_(setpriority), PRIO_PROCESS, 0, thread->nice);
+  set_io_priority(thread);
+  if (thread->timer_slack)
+    sys(SYS_(prctl), PR_SET_TIMERSLACK, thread->timer_slack, 0, 0, 0);
 }
 
 static void wait_while(uint32_t *word, uint32_t value) {

@@ -114,6 +114,9 @@ export const THREAD = new Struct("ckpt_thread", {
   cpus: "bytes128",
   ended: "u32",
   exit_code: "u32",
+  timer_slack: "u64",
+  io_priority: "u32",
+  pad_2: "u32",
 });
 
 /** struct ckpt_region. */

@@ -1,12 +1,17 @@
-/* Settings of the process: umask, resource limits, nice value, personality, working directory, prctl's. */
+/* Settings of the process: umask, resource limits, nice value, I/O priority, personality, working directory,
+ * prctl's. */
 #include <dirent.h>
 #include <limits.h>
+#include <linux/ioprio.h>
 #include <sys/personality.h>
 #include <sys/prctl.h>
 #include <sys/resource.h>
 #include <sys/stat.h>
+#include <sys/syscall.h>
 
 #include "check.h"
+
+enum { IO_LOW = IOPRIO_PRIO_VALUE(IOPRIO_CLASS_BE, 6) };
 
 int main(int argc, char **argv) {
   CHECK(argc == 2);
@@ -19,6 +24,7 @@ int main(int argc, char **argv) {
   CHECK(setrlimit(RLIMIT_CORE, &core) == 0);
   int nicer = getpriority(PRIO_PROCESS, 0) < 7 ? 7 : 19; /* an ordinary user may not go back */
   CHECK(setpriority(PRIO_PROCESS, 0, nicer) == 0);
+  CHECK(syscall(SYS_ioprio_set, IOPRIO_WHO_PROCESS, 0, IO_LOW) == 0);
   int persona = personality(0xffffffff);
   CHECK(personality((unsigned)persona | ADDR_COMPAT_LAYOUT) >= 0);
   CHECK(prctl(PR_SET_TIMERSLACK, 123456, 0, 0, 0) == 0);
@@ -37,6 +43,7 @@ int main(int argc, char **argv) {
   CHECK(getrlimit(RLIMIT_NOFILE, &now) == 0 && now.rlim_cur == 333 && now.rlim_max == 444);
   CHECK(getrlimit(RLIMIT_CORE, &now) == 0 && now.rlim_cur == 0 && now.rlim_max == 12345);
   CHECK(getpriority(PRIO_PROCESS, 0) == nicer);
+  CHECK(syscall(SYS_ioprio_get, IOPRIO_WHO_PROCESS, 0) == IO_LOW);
   CHECK(personality(0xffffffff) == (persona | ADDR_COMPAT_LAYOUT));
   CHECK(prctl(PR_GET_TIMERSLACK, 0, 0, 0, 0) == 123456);
   CHECK(prctl(PR_GET_NO_NEW_PRIVS, 0, 0, 0, 0) == 1);

@@ -1,15 +1,20 @@
 /* Threads of unusual kinds, and what they hold: mutexes that know their owner, a barrier, a result nobody has
- * asked for yet, CPUs and policies of their own, a tiny alternate stack, and threads without TLS. */
+ * asked for yet, CPUs, policies and priorities of their own, a tiny alternate stack, and threads without TLS.
+ */
 #include <linux/futex.h>
+#include <linux/ioprio.h>
 #include <pthread.h>
 #include <sched.h>
 #include <semaphore.h>
 #include <signal.h>
 #include <stdbool.h>
 #include <sys/auxv.h>
+#include <sys/prctl.h>
 #include <sys/syscall.h>
 
 #include "check.h"
+
+enum { IDLE = IOPRIO_PRIO_VALUE(IOPRIO_CLASS_IDLE, 0) };
 
 static pthread_mutex_t checking, recursive, robust, abandoned;
 static pthread_barrier_t barrier;
@@ -74,7 +79,11 @@ static void *choose(void *unused) {
   CPU_SET(last_cpu(&now), &one);
   CHECK(sched_setaffinity(0, sizeof one, &one) == 0);
   CHECK(syscall(SYS_sched_setscheduler, 0, SCHED_BATCH, &param) == 0); /* musl has no such function */
+  CHECK(syscall(SYS_ioprio_set, IOPRIO_WHO_PROCESS, 0, IDLE) == 0);
+  CHECK(prctl(PR_SET_TIMERSLACK, 123456, 0, 0, 0) == 0);
   wait_for_all_to_go();
+  CHECK(syscall(SYS_ioprio_get, IOPRIO_WHO_PROCESS, 0) == IDLE);
+  CHECK(prctl(PR_GET_TIMERSLACK, 0, 0, 0, 0) == 123456);
   CHECK(sched_getaffinity(0, sizeof now, &now) == 0 && CPU_EQUAL(&one, &now));
   CHECK(syscall(SYS_sched_getscheduler, 0) == SCHED_BATCH);
   return unused;
