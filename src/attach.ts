@@ -1,9 +1,8 @@
 import { basename, resolve } from "@std/path";
 import { CheckpointError } from "./errors.ts";
 import { Job } from "./job.ts";
-import { identify, livingThread, readProc, readStat, readStatus } from "./proc.ts";
-import { isDynamic, readFront } from "./program.ts";
-import { waitUntilReady } from "./ready.ts";
+import { identify, livingThread, readProc, readStatus } from "./proc.ts";
+import { waitUntilReady, whyNot } from "./ready.ts";
 
 /** Milliseconds that a program gets to load its libraries, if it is just starting another one by exec. */
 const EXEC = 200;
@@ -48,16 +47,6 @@ export async function attach(pid: number): Promise<Job> {
   }
   if (!ready) throw refuse(await whyNot(pid));
   return Job.from({ process, directory: await guessDirectory(pid) });
-}
-
-async function whyNot(pid: number): Promise<string> {
-  const start = "start it with ckpt run, or with LD_PRELOAD=libckpt.so";
-  if ((await readStat(pid))?.state === undefined) return "it has ended";
-  const front = await readFront(`/proc/${await livingThread(pid)}/exe`).catch(() => undefined);
-  if (front && !isDynamic(front)) {
-    return "its program is statically linked and cannot load libckpt (link it dynamically)";
-  }
-  return `it runs without libckpt (${start})`;
 }
 
 /** What libckpt takes from the environment when it loads, as far as /proc still shows it. */

@@ -7,7 +7,7 @@ import { Image } from "./image.ts";
 import { Keeper, type KeepOptions } from "./keeper.ts";
 import { readEnded, type RunningProcess } from "./job_directory.ts";
 import { isProcess } from "./proc.ts";
-import { waitUntilReady } from "./ready.ts";
+import { waitUntilReady, whyNot } from "./ready.ts";
 import { killFamily, type Origin } from "./family.ts";
 import { signalName } from "./signals.ts";
 import { sendSignal, Watch } from "./watch.ts";
@@ -216,11 +216,12 @@ export class Job implements AsyncDisposable {
 
   async #checkpoint(options: CheckpointOptions): Promise<Image> {
     const process = this.#process;
-    if (this.#child || process.keeper) await waitUntilReady(process);
-    if (!await isProcess(process)) {
-      throw new CheckpointError(`Cannot checkpoint process ${process.pid}: it has ended`, {
-        pid: process.pid,
-      });
+    const mayLoad = this.#child || process.keeper;
+    const ready = mayLoad ? await waitUntilReady(process) : await isProcess(process);
+    if (!ready) {
+      const { pid } = process;
+      const why = await isProcess(process) ? await whyNot(pid) : "it has ended";
+      throw new CheckpointError(`Cannot checkpoint process ${pid}: ${why}`, { pid });
     }
     const timeout = options.timeout ?? this.#timeout;
     const report = await requestCheckpoint(process, {

@@ -1,6 +1,8 @@
 import { assert, assertEquals, assertRejects } from "@std/assert";
 import { attach, CheckpointError } from "../mod.ts";
 import { count, reaches } from "./counter.ts";
+import { readProc } from "../src/proc.ts";
+import { makeStatic, makeStaticHandler } from "./static.ts";
 import { built, eventually, isRoot, run, TempDir, testUnless } from "./support.ts";
 import { asUser, Target, userObstacle } from "./target.ts";
 
@@ -83,19 +85,31 @@ Deno.test("attach() refuses a process without libckpt, which lives on", async ()
   }
 });
 
-Deno.test("attach() says that a program is static", async () => {
-  await using dir = await TempDir.make();
-  await Deno.writeTextFile(dir.join("a.c"), "#include <unistd.h>\nint main(void){pause();}\n");
-  const program = dir.join("static");
-  assertEquals((await run(["gcc", "-static", "-o", program, dir.join("a.c")])).code, 0);
-  const child = new Deno.Command(program).spawn();
-  try {
-    await assertRejects(() => attach(child.pid), CheckpointError, "statically linked");
-  } finally {
-    child.kill("SIGKILL");
-    await child.status;
-  }
-});
+for (
+  const [what, make] of [
+    ["is static", makeStatic],
+    ["is static which handles the control signal", makeStaticHandler],
+  ] as const
+) {
+  Deno.test(`attach() says that a program ${what}`, async () => {
+    await using dir = await TempDir.make();
+    const [program, ...args] = (await make(dir)).split(" ");
+    const child = new Deno.Command(dir.join(program!), {
+      args,
+      cwd: dir.path,
+      env: { LD_PRELOAD: built("libckpt.so") },
+    }).spawn();
+    try {
+      const isNamed = async () => await readProc(child.pid, "comm") === "alone\n";
+      await eventually("it is named", isNamed);
+      await assertRejects(() => attach(child.pid), CheckpointError, "statically linked");
+      child.kill("SIGCONT"); // throws when it has ended
+    } finally {
+      child.kill("SIGKILL");
+      await child.status;
+    }
+  });
+}
 
 testUnless(
   !isRoot && "only root can become another user",

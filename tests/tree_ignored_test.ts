@@ -1,6 +1,7 @@
 import { assertEquals, assertMatch, assertRejects } from "@std/assert";
 import { attach, CheckpointError } from "../mod.ts";
 import { descendants, isGone, stateOf } from "./process.ts";
+import { makeStatic } from "./static.ts";
 import { built, eventually, run, TempDir } from "./support.ts";
 import { asUser, coresOf, everyone, imagesOf, Target, type TargetOptions } from "./target.ts";
 
@@ -130,12 +131,7 @@ for (const what of ["memory", "descriptors"]) {
 
 /** Children that libckpt does not get into. */
 const without: [what: string, name: string, make: (dir: TempDir) => Promise<string>][] = [
-  ["a static program", "alone", async (dir) => {
-    await Deno.writeTextFile(dir.join("a.c"), "#include <unistd.h>\nint main(void){pause();}\n");
-    const made = await run(["gcc", "-static", "-o", dir.join("alone"), dir.join("a.c")]);
-    assertEquals(made.code, 0, made.stderr);
-    return "./alone";
-  }],
+  ["a static program", "alone", makeStatic],
   ["a program without its environment", "sleep", () => Promise.resolve("env -i sleep 60")],
 ];
 

@@ -2,6 +2,7 @@ import { assertEquals, assertMatch, assertRejects } from "@std/assert";
 import { CheckpointError, launch } from "../mod.ts";
 import { descendants, isGone, stateOf } from "./process.ts";
 import { roundtrips } from "./roundtrip.ts";
+import { makeStatic, makeStaticHandler } from "./static.ts";
 import { built, eventually, isRoot, run, TempDir, testUnless } from "./support.ts";
 import { everyone, imagesOf, Target, userObstacle } from "./target.ts";
 
@@ -229,12 +230,12 @@ function commandOf(pid: number): string | undefined {
 
 /** Children that libckpt does not get into, and what is said of them. */
 const without: [what: string, make: (dir: TempDir) => Promise<string>, words: RegExp][] = [
-  ["a static program", async (dir) => {
-    await Deno.writeTextFile(dir.join("a.c"), "#include <unistd.h>\nint main(void){pause();}\n");
-    const made = await run(["gcc", "-static", "-o", dir.join("alone"), dir.join("a.c")]);
-    assertEquals(made.code, 0, made.stderr);
-    return "./alone";
-  }, /process \d+ \("alone"\) is statically linked/],
+  ["a static program", makeStatic, /process \d+ \("alone"\) is statically linked/],
+  [
+    "a static program that handles the control signal",
+    makeStaticHandler,
+    /process \d+ \("alone"\) is statically linked/,
+  ],
   [
     "a program without its environment",
     () => Promise.resolve("env -i sleep 60"),

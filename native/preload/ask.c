@@ -101,16 +101,15 @@ static long begin(struct checkpoint *c, struct member *member) {
   const char *world = find_other_world(member->pid);
   if (world && living_thread(member->pid))
     return refuse_member(c, member, world);
-  if (!handles_control_signal(member->pid)) {
-    const char *obstacle = find_obstacle(c, member->pid);
+  bool handles_signal = handles_control_signal(member->pid);
+  const char *obstacle = find_obstacle(c, member->pid, handles_signal);
+  if (obstacle) {
     /* Between the looks it may have begun another program, or ended. */
-    bool lasts =
-        obstacle && !handles_control_signal(member->pid) && find_obstacle(c, member->pid) == obstacle;
-    if (lasts && living_thread(member->pid))
-      return refuse_member(c, member, obstacle);
-    if (obstacle || !is_stopped(member->tid))
-      return 0;
+    bool lasts = find_obstacle(c, member->pid, handles_control_signal(member->pid)) == obstacle;
+    return lasts && living_thread(member->pid) ? refuse_member(c, member, obstacle) : 0;
   }
+  if (!handles_signal && !is_stopped(member->tid))
+    return 0;
   if (is_stopped(member->tid))
     return begin_stopped(c, member);
   if (waits_in_vfork(member->tid))

@@ -70,7 +70,7 @@ long job_add_children(struct checkpoint *c, int32_t pid, enum adding adding);
 
 /* obstacles.c: words, or null. */
 /* Why it will never load libckpt. */
-const char *find_obstacle(struct checkpoint *c, int32_t pid);
+const char *find_obstacle(struct checkpoint *c, int32_t pid, bool handles_signal);
 /* What it is in that the leader is not. */
 const char *find_other_world(int32_t pid);
 

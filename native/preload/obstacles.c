@@ -20,8 +20,22 @@ static bool is_loader(int32_t pid) {
   return text_starts(text_base(target), "ld-");
 }
 
+/* The address of the dynamic loader that the kernel has started a program with is 0 when there is none. A
+ * restarted program's is its own, whatever /proc/PID/exe leads to. */
+static bool has_loader(int32_t pid) {
+  enum { PAIRS = 64 };
+  Elf64_auxv_t values[PAIRS];
+  long n = proc_read(pid, "auxv", (char *)values, sizeof values);
+  for (long i = 0; (i + 1) * (long)sizeof *values <= n; i++)
+    if (values[i].a_type == AT_BASE)
+      return values[i].a_un.a_val != 0;
+  return true; /* nothing says that it has none */
+}
+
 /* A program that names no dynamic loader preloads nothing. */
 static bool is_static(int32_t pid) {
+  if (has_loader(pid))
+    return false;
   enum { MOST = 64 };
   struct {
     Elf64_Ehdr elf;
@@ -64,11 +78,16 @@ static bool has_empty_environment(int32_t pid) {
   return start && start == end;
 }
 
-/* One that was started with libckpt may not have come to loading it; and one that ends or begins another
- * program has no environment for a moment. */
-const char *find_obstacle(struct checkpoint *c, int32_t pid) {
+/* What handles the control signal has libckpt, unless it is static: then the handler is its own. One that was
+ * started with libckpt may not have come to loading it; and one that ends or begins another program has no
+ * environment for a moment. */
+const char *find_obstacle(struct checkpoint *c, int32_t pid, bool handles_signal) {
   static const char gained[] =
       "runs with the rights of another user or group (set-uid), and so without libckpt";
+  if (is_static(pid))
+    return "is statically linked, and so runs without libckpt";
+  if (handles_signal)
+    return NULL;
   if (has_gained_rights(pid))
     return gained;
   long n = proc_read(pid, "environ", c->scratch, SCRATCH);
@@ -76,8 +95,6 @@ const char *find_obstacle(struct checkpoint *c, int32_t pid) {
     return gained;
   if (n < 0 || (n == 0 && !has_empty_environment(pid)))
     return NULL;
-  if (is_static(pid))
-    return "is statically linked, and so runs without libckpt";
   for (long at = 0; at < n; at += (long)strlen(c->scratch + at) + 1)
     if (text_starts(c->scratch + at, "LD_PRELOAD="))
       return NULL;
