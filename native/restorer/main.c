@@ -101,6 +101,7 @@ void restorer_main(struct plan *plan) {
   restorer_take_locks(plan);
   restorer_restore_process(plan);
   restorer_start_threads(plan);
+  restorer_limit_processes(plan);
   restorer_set_up_main_thread(plan);
   restorer_restore_credentials(plan);
   restorer_set_owners(plan);

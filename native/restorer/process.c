@@ -135,14 +135,23 @@ static void set_actions(struct plan *plan) {
   }
 }
 
+static void set_limit(struct plan *plan, const struct ckpt_rlimit *from) {
+  struct rlimit limit = {.rlim_cur = from->soft, .rlim_max = from->hard};
+  long error = sys(SYS_(prlimit64), 0, from->resource, &limit, 0);
+  if (error < 0)
+    restorer_fail(plan, PLAN_STEP_RLIMIT, error, from->resource, 0);
+}
+
 static void set_limits(struct plan *plan) {
-  for (uint32_t i = 0; i < plan->rlimit_count; i++) {
-    const struct ckpt_rlimit *from = &plan->rlimits[i];
-    struct rlimit limit = {.rlim_cur = from->soft, .rlim_max = from->hard};
-    long error = sys(SYS_(prlimit64), 0, from->resource, &limit, 0);
-    if (error < 0)
-      restorer_fail(plan, PLAN_STEP_RLIMIT, error, from->resource, 0);
-  }
+  for (uint32_t i = 0; i < plan->rlimit_count; i++)
+    if (plan->rlimits[i].resource != RLIMIT_NPROC)
+      set_limit(plan, &plan->rlimits[i]);
+}
+
+void restorer_limit_processes(struct plan *plan) {
+  for (uint32_t i = 0; i < plan->rlimit_count; i++)
+    if (plan->rlimits[i].resource == RLIMIT_NPROC)
+      set_limit(plan, &plan->rlimits[i]);
 }
 
 /* The kernel refuses to be asked for a state that everyone has anyway. */

@@ -36,6 +36,8 @@ void restorer_restore_process(struct plan *plan);
 void restorer_restore_credentials(struct plan *plan);
 void restorer_set_up_main_thread(struct plan *plan);
 void restorer_start_threads(struct plan *plan);
+/* Once all threads are there: a program may have set that limit below what it has by then. */
+void restorer_limit_processes(struct plan *plan);
 void restorer_let_threads_go(struct plan *plan);
 /* What the main thread does in the end: most go on, one that had ended ends again. */
 __attribute__((noreturn)) void restorer_go_on(const struct plan *plan);
