@@ -24,6 +24,11 @@ roundtrips([
     program: "thread_deep",
   },
   {
+    does: "brings back threads that share an alternate signal stack",
+    program: "thread_altstack",
+  },
+  { does: "brings back threads that may not be started any more", program: "thread_limit" },
+  {
     does: "goes on with a wait that a request reached while another thread led",
     program: "late_request",
   },

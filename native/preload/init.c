@@ -23,10 +23,11 @@ struct state ckpt_state;
 extern void *ckpt_chained[2] __attribute__((visibility("hidden")));
 
 long ckpt_take_signal(int signal) {
+  bool shared = __atomic_load_n(&ckpt_state.alternate.shared, __ATOMIC_RELAXED);
   struct kernel_sigaction before;
   struct kernel_sigaction ours = {
       .handler = (void *)ckpt_signal_entry,
-      .flags = SA_SIGINFO | SA_RESTART | SA_ONSTACK | KERNEL_SA_RESTORER,
+      .flags = SA_SIGINFO | SA_RESTART | (shared ? 0 : SA_ONSTACK) | KERNEL_SA_RESTORER,
       .restorer = (void *)ckpt_signal_return,
       .mask = ~0ull,
   };

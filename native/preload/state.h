@@ -33,6 +33,14 @@ struct inherited {
 };
 enum { INHERITED_MOST = 64 };
 
+enum { ALTERNATE_MOST = 1024 };
+
+/* Who has which alternate signal stack (altstack.c). */
+struct alternate {
+  uint64_t stacks[ALTERNATE_MOST];
+  bool shared; /* two threads have had the same: our signals come on the threads' own stacks */
+};
+
 struct state {
   int signal;          /* CKPT_SIGNAL; 0: the library never got ready */
   uint32_t timeout_ms; /* CKPT_TIMEOUT */
@@ -60,6 +68,7 @@ struct state {
   struct part part;
   siginfo_t late_info; /* for ckpt_look_late */
   struct sysv sysv;
+  struct alternate alternate;
 };
 
 extern struct state ckpt_state;

@@ -1,5 +1,5 @@
-/* The calls that libckpt interposes, all of them: semget, msgget, semop and semtimedop. They make the system
- * call and note what nothing else tells.
+/* semget, msgget, semop and semtimedop, interposed: they make the system call and note what nothing else
+ * tells.
  *
  * The kernel does not know who made a set of semaphores or a queue, nor who has looked it up: it says only
  * who has used it last. And what it will undo when a process ends (SEM_UNDO), it shows to nobody. Without the
@@ -12,25 +12,13 @@
 #include <sys/sem.h>
 
 #include "core/sys.h"
+#include "interpose.h"
 #include "state.h"
-
-#define EXPORT __attribute__((visibility("default")))
 
 EXPORT int semget(key_t key, int count, int flags);
 EXPORT int msgget(key_t key, int flags);
 EXPORT int semop(int id, struct sembuf *operations, size_t count);
 EXPORT int semtimedop(int id, struct sembuf *operations, size_t count, const struct timespec *timeout);
-
-/* Of the program's libc, glibc or musl. */
-extern int *__errno_location(void) __attribute__((weak, visibility("default")));
-
-static int result_of(long result) {
-  if (result >= 0)
-    return (int)result;
-  if (__errno_location)
-    *__errno_location() = (int)-result;
-  return -1;
-}
 
 static void note_id(struct sysv_ids *ids, long id) {
   uint32_t wanted = (uint32_t)id + 1;
