@@ -60,8 +60,14 @@ export class TempDir implements AsyncDisposable {
     return join(this.path, ...names);
   }
 
+  /** Fails a test by the exit code: an error thrown here would take the place of the one that the test ends with. */
   async [Symbol.asyncDispose](): Promise<void> {
-    await Deno.remove(this.path, { recursive: true });
+    try {
+      await Deno.remove(this.path, { recursive: true });
+    } catch (error) {
+      console.error(error);
+      Deno.exitCode = 1;
+    }
   }
 }
 
