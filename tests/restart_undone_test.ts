@@ -22,10 +22,10 @@ const kinds: [what: string, program: string, ...args: string[]][] = [
   ["message queues", "fd_mqueue", "messages"],
 ];
 
-/** Gives a property to the process of an image that the kernel refuses to set, which is among the last steps. */
+/** Gives the main thread of an image a register that the kernel refuses to set, which is among the last steps. */
 async function makeFailInTheEnd(image: string): Promise<void> {
   const core = await CoreEditor.open(coresOf(image)[0]!);
-  core.setProcess("securebits", 1 << 15);
+  core.setThread(0, "fs_base", 0xffff_ffff, 4);
   await core.save();
 }
 
@@ -46,7 +46,7 @@ for (const [what, program, ...args] of kinds) {
 
       const words = ["unshare", "-im", "sh", "-c", RESTART_AND_LIST, "sh", built("restart"), image];
       const { code, stdout, stderr } = await run(words);
-      assertStringIncludes(stderr, "cannot set property");
+      assertStringIncludes(stderr, "cannot set up the thread");
       assertEquals(stdout, "");
       assertEquals(code, 1);
     },
@@ -87,6 +87,6 @@ testUnless(terminalObstacle, "restart --detach that fails leaves no job behind",
   await using terminal = new Terminal(command, { cwd: dir.path });
   assertEquals((await terminal.status).code, 1);
   await terminal.output.done;
-  assertStringIncludes(terminal.output.text, "cannot set property");
+  assertStringIncludes(terminal.output.text, "cannot set up the thread");
   assertEquals([...Deno.readDirSync(dir.join("ckpt"))].map(({ name }) => name), ["job"]);
 });
