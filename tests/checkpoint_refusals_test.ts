@@ -115,6 +115,27 @@ Deno.test("checkpoint() without kcmp refuses an epoll set that watches what has 
   });
 });
 
+for (
+  const [kind, words] of [
+    ["descriptors", /thread \d+ .*has descriptors of its own/],
+    ["directory", /thread \d+ .*has a working directory of its own/],
+    ["filter", /thread \d+ .*runs under a seccomp filter/],
+    ["rights", /thread \d+ .*has no_new_privs for itself/],
+    ["user", /thread \d+ .*has user ids of its own/],
+    ["capabilities", /thread \d+ .*has capabilities of its own/],
+    ["network", /thread \d+ .*is in another network namespace/],
+    ["child-descriptors", /process \d+ .*has its descriptors in common with its parent/],
+    ["child-directory", /process \d+ .*has its working directory in common with its parent/],
+  ] as const
+) {
+  const needsRoot = ["user", "capabilities", "network"].includes(kind);
+  testUnless(
+    needsRoot && !isRoot && "needs root",
+    `checkpoint() refuses what a restart would not keep apart or together: ${kind}`,
+    () => refused([built("tests/thread_apart"), kind], words),
+  );
+}
+
 Deno.test("checkpoint() refuses a child that has its parent's memory, and saves the parent", async () => {
   await using dir = await TempDir.make();
   await using target = Target.launch([built("tests/vfork_child")], { dir: dir.join("ckpt") });
