@@ -1,7 +1,7 @@
 import { join } from "@std/path";
 import { assert, assertEquals, assertRejects } from "@std/assert";
 import { attach, CheckpointError } from "../mod.ts";
-import { built, eventually, isRoot, run, TempDir, testUnless } from "./support.ts";
+import { built, eventually, givesNone, isRoot, run, TempDir, testUnless } from "./support.ts";
 import { asUser, everyone, imagesOf, Target, userObstacle } from "./target.ts";
 
 /** Every path below a directory. */
@@ -92,11 +92,25 @@ for (
 ) {
   const command = [built("tests/fd_other"), kind];
   testUnless(
-    (await run(command)).code === 77 && "this machine gives none",
+    await givesNone(command),
     `checkpoint() refuses a descriptor for ${kind} by number and kind`,
     () => refused(command, new RegExp(`descriptor 9\\b.*${words.source}`)),
   );
 }
+
+for (const kind of ["unix", "unix in line", "tcp", "tcp in line", "tcp read", "tcp at it"]) {
+  Deno.test(`checkpoint() refuses urgent data, and disturbs none: ${kind}`, () =>
+    refused(
+      [built("tests/fd_urgent"), ...kind.split(" ").slice(0, 2)],
+      /descriptor 9.*urgent data in it/,
+    ));
+}
+
+testUnless(
+  await givesNone([built("tests/memory_droppable"), "secret"]),
+  "checkpoint() refuses secret memory that no descriptor leads to",
+  () => refused([built("tests/memory_droppable"), "secret"], /memory at .*is secret memory/),
+);
 
 for (
   const [kind, words] of [

@@ -1,6 +1,6 @@
 import { assert } from "@std/assert";
 import { roundtrips } from "./roundtrip.ts";
-import { built, TempDir } from "./support.ts";
+import { built, givesNone, TempDir, testUnless } from "./support.ts";
 import { coreOf, Target } from "./target.ts";
 
 roundtrips([
@@ -68,6 +68,23 @@ Deno.test("restart() brings back a reservation of 16 TiB with 200 MiB scattered 
   await again.send("go\n");
   await again.succeed();
 });
+
+testUnless(
+  await givesNone([built("tests/memory_droppable")]),
+  "restart() brings back memory that the kernel may drop, and nothing in it: no random number comes twice",
+  async () => {
+    await using dir = await TempDir.make();
+    await using first = Target.launch([built("tests/memory_droppable")], { dir: dir.join("ckpt") });
+    await first.waitFor("READY\n");
+    const image = await first.checkpoint();
+    await first.send("go\n");
+    await first.succeed();
+    await using again = Target.restart(image);
+    await again.send("look\n");
+    await again.waitFor("dropped\n");
+    await again.succeed();
+  },
+);
 
 Deno.test("checkpoint() spends no space on reservations and zeros", async () => {
   await using dir = await TempDir.make();

@@ -112,6 +112,11 @@ export interface RunResult {
   stderr: string;
 }
 
+/** Why a test of what this program holds is skipped: it ends with 77 where there is none such. False: there is. */
+export async function givesNone(command: string[]): Promise<string | false> {
+  return (await run(command)).code === 77 && "this machine gives none";
+}
+
 /** Runs a command to its end. */
 export async function run(
   command: string[],

@@ -257,9 +257,10 @@ enum ckpt_region_flag {
   CKPT_REGION_ON_FAULT = 1u << 13,   /* with LOCKED: pages only as they are touched */
   CKPT_REGION_SEALED = 1u << 14,     /* mseal */
   CKPT_REGION_HUGETLB = 1u << 15,    /* of hugetlbfs pages; CKPT_HUGE_SHIFT says how large */
+  CKPT_REGION_DROPPABLE = 1u << 20,  /* MAP_DROPPABLE: no page is in the image */
 };
 
-/* Where in a region's flags its protection key is (pkey_mprotect), 0 to 15. */
+/* Where in a region's flags its protection key is (pkey_mprotect), 0 to 15: 4 bits. */
 #define CKPT_KEY_SHIFT 16
 #define CKPT_KEYS 16
 

@@ -14,17 +14,12 @@ static bool has_port(const uint8_t *address) {
   return address[2] || address[3]; /* where both kinds of address have it */
 }
 
-bool tcp_polls(const struct looking *l, short event) {
-  struct pollfd poller = {.fd = l->fd, .events = event};
-  return sys(SYS_(poll), &poller, 1, 0) == 1 && poller.revents & event;
-}
-
 void describe_tcp(const struct looking *l, struct ckpt_socket *socket) {
   struct tcp_info info;
   if (tcp_ask(l->fd, &info) < 0)
     return;
   /* One that was connected, and is not any more, has its reading end shut. */
-  bool ended = tcp_polls(l, POLLRDHUP);
+  bool ended = socket_polls(l, POLLRDHUP);
   socket->state = info.tcpi_state;
   if (info.tcpi_state == TCP_STATE_LISTEN) {
     socket->flags |= CKPT_SOCKET_LISTENS;
@@ -35,7 +30,7 @@ void describe_tcp(const struct looking *l, struct ckpt_socket *socket) {
   if (info.tcpi_state == TCP_STATE_CLOSE && !ended)
     return;
   socket->flags |= CKPT_SOCKET_CONNECTED;
-  if (tcp_polls(l, POLLERR))
+  if (socket_polls(l, POLLERR))
     socket->flags |= CKPT_SOCKET_RESET;
   socket->shutdown = (ended ? 1 : 0) | (tcp_has_said_end(info.tcpi_state) ? 2 : 0);
 }

@@ -184,6 +184,8 @@ static long peek_all(struct peek *p, const struct ckpt_socket *socket, struct li
   bool stream = socket->type == SOCK_STREAM;
   long first = -1; /* the size of the first packet */
   int waiting = 0, seen = 0;
+  if (stream && socket_polls(p->l, POLLPRI))
+    return refuse(p->l, "a unix socket with urgent data in it");
   if (sys(SYS_(ioctl), p->l->fd, FIONREAD, &waiting) < 0)
     waiting = 0;
   while (!stream || seen < waiting) {

@@ -21,7 +21,7 @@ static const struct {
     {"hg", CKPT_REGION_HUGEPAGE},  {"nh", CKPT_REGION_NOHUGEPAGE}, {"dc", CKPT_REGION_DONTFORK},
     {"dd", CKPT_REGION_DONTDUMP},  {"wf", CKPT_REGION_WIPEONFORK}, {"mg", CKPT_REGION_MERGEABLE},
     {"rr", CKPT_REGION_RANDOM},    {"sr", CKPT_REGION_SEQUENTIAL}, {"lf", CKPT_REGION_ON_FAULT},
-    {"sl", CKPT_REGION_SEALED},    {"ht", CKPT_REGION_HUGETLB},
+    {"sl", CKPT_REGION_SEALED},    {"ht", CKPT_REGION_HUGETLB},    {"dp", CKPT_REGION_DROPPABLE},
 };
 
 static uint32_t translate_flags(const char *words) {
@@ -120,6 +120,8 @@ static long add_named(struct reading *r, struct ckpt_region *region, const char 
     return add_queue(r, region);
   if (there)
     return refuse_region(r, "a device");
+  if (text_equal(r->name, "/secretmem (deleted)"))
+    return refuse_region(r, "secret memory");
   return add_nameless(r, region, words);
 }
 
@@ -175,6 +177,10 @@ static long add_mapping(struct reading *r, const char *words) {
     return refuse_region(r, "a device's memory");
   if (r->map.shared || (r->name[0] && r->name[0] != '['))
     return refuse_region(r, "of a kind that is not known");
+  /* What may be gone at any time is gone: libc's random numbers begin in such memory, and are not to come
+   * twice. */
+  if (region.flags & CKPT_REGION_DROPPABLE)
+    return add_anonymous(r, &region, SOURCE_NONE);
   if (!r->resident && !r->swapped)
     return add_anonymous(r, &region, SOURCE_EMPTY);
   return add_anonymous(r, &region, r->no_swap ? SOURCE_AT_HAND : SOURCE_POPULATED);

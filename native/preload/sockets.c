@@ -23,6 +23,11 @@ void set_number(const struct looking *l, int name, int value) {
   sys(SYS_(setsockopt), l->fd, SOL_SOCKET, name, &value, sizeof value);
 }
 
+bool socket_polls(const struct looking *l, short event) {
+  struct pollfd poller = {.fd = l->fd, .events = event};
+  return sys(SYS_(poll), &poller, 1, 0) == 1 && poller.revents & event;
+}
+
 long wait_for_accept(struct looking *l, const char *what) {
   return fail(l->c, -EAGAIN,
               "descriptor %d is %s that waits to be accepted by the program, with data in it (%s), which "

@@ -9,6 +9,8 @@ enum { PEEK_MOST = 1 << 20 }; /* the size of l->peeked */
 /* An option of SOL_SOCKET, 0 where there is none such. */
 int get_number(const struct looking *l, int name);
 void set_number(const struct looking *l, int name, int value);
+/* Does poll() tell of this event? */
+bool socket_polls(const struct looking *l, short event);
 /* A connection of the program's own that has come with data: most programs accept it in a moment. */
 long wait_for_accept(struct looking *l, const char *what);
 long refuse_socket(struct looking *l, const struct ckpt_socket *socket);

@@ -173,7 +173,7 @@ static void find_end(struct looking *l, const struct tcp_end *end, struct ckpt_s
   const struct room room = widen(l);
   look_at_all(l);
   for (int before = tcp_count(l->fd, SIOCINQ);
-       !tcp_polls(l, POLLRDHUP) && (is_ending(end, AF_INET) || is_ending(end, AF_INET6));) {
+       !socket_polls(l, POLLRDHUP) && (is_ending(end, AF_INET) || is_ending(end, AF_INET6));) {
     uint64_t now = now_ns(CLOCK_MONOTONIC);
     if (tcp_count(l->fd, SIOCINQ) > before)
       last = now;
@@ -184,7 +184,7 @@ static void find_end(struct looking *l, const struct tcp_end *end, struct ckpt_s
     look_at_all(l);
   }
   narrow(l, &room);
-  if (tcp_polls(l, POLLRDHUP))
+  if (socket_polls(l, POLLRDHUP))
     socket->shutdown |= 1;
 }
 
@@ -213,6 +213,16 @@ long find_tcp_peer(struct looking *l, struct ckpt_socket *socket, bool here) {
 
 /* ---- What waits --------------------------------------------------------------------------------------- */
 
+/* Reading stops in front of an urgent byte that has been read by itself, and so does the count of what waits,
+ * but for a socket that has such bytes among the others. */
+bool tcp_is_urgent(const struct looking *l) {
+  int in_line = get_number(l, SO_OOBINLINE), here = tcp_count(l->fd, SIOCINQ);
+  set_number(l, SO_OOBINLINE, 1);
+  bool more = tcp_count(l->fd, SIOCINQ) > here;
+  set_number(l, SO_OOBINLINE, in_line);
+  return more || socket_polls(l, POLLPRI);
+}
+
 long peek_stream(struct looking *l, size_t description) {
   struct list packets = {0};
   struct ckpt_packet head = {.size = (uint32_t)tcp_count(l->fd, SIOCINQ)};
@@ -236,8 +246,8 @@ long peek_tcp(struct looking *l, const struct ckpt_socket *socket, size_t descri
   const struct tcp_end *other = socket->peer ? tcp_end_of(l->c, socket->peer) : NULL;
   if (!(socket->flags & CKPT_SOCKET_CONNECTED) || socket->flags & CKPT_SOCKET_WAITS)
     return 0;
-  if (other && tcp_polls(l, POLLPRI))
-    return refuse(l, "a TCP socket with urgent data in it");
   long result = other ? let_arrive(l, other) : 0;
+  if (other && result == 0 && tcp_is_urgent(l))
+    return refuse(l, "a TCP socket with urgent data in it");
   return result < 0 ? result : peek_stream(l, description);
 }

@@ -31,7 +31,8 @@ struct ckpt_socket;
 struct looking;
 /* inet.c: how the connection stands. */
 void describe_tcp(const struct looking *l, struct ckpt_socket *socket);
-bool tcp_polls(const struct looking *l, short event);
+/* Urgent data, or the place of some that has been read: nobody can put that back. */
+bool tcp_is_urgent(const struct looking *l);
 int tcp_count(int fd, unsigned long what);
 /* Puts what waits to be read there, if anything does, into the blob. */
 long peek_stream(struct looking *l, size_t description);

@@ -63,7 +63,7 @@ static bool is_anothers(struct checkpoint *c, int fd) {
 static const char *find_obstacle(struct looking *l, const struct ckpt_socket *socket) {
   if (socket->state == TCP_STATE_SYN_RECV) /* accepted with what its first packet brought */
     return "a TCP socket whose connection is just being made";
-  if (tcp_polls(l, POLLPRI))
+  if (tcp_is_urgent(l))
     return "a TCP socket with urgent data in it";
   if (socket->flags & CKPT_SOCKET_FILTER_LOCKED)
     return "a TCP socket with a filter that is locked";

@@ -10,6 +10,7 @@
 
 #define GUARD_INSTALL 102 /* MADV_GUARD_INSTALL, Linux 6.13 */
 #define MSEAL 462         /* Linux 6.10 */
+#define DROPPABLE 0x08    /* MAP_DROPPABLE, Linux 6.11; an older one keeps what it may not drop */
 
 static void advise(struct plan *plan, const struct plan_region *region, int advice) {
   long error = sys(SYS_(madvise), region->start, region->end - region->start, advice);
@@ -28,8 +29,13 @@ static long map(const struct plan_region *region) {
   uint64_t size = region->end - region->start;
   if (region->nested)
     return sys(SYS_(mremap), region->nested, size, size, MREMAP_MAYMOVE | MREMAP_FIXED, region->start);
-  return sys(SYS_(mmap), region->start, size, region->fill_prot, region->mmap_flags | MAP_FIXED_NOREPLACE,
-             region->fd, region->offset);
+  int flags = region->mmap_flags | MAP_FIXED_NOREPLACE;
+  if (region->flags & CKPT_REGION_DROPPABLE) {
+    long at = sys(SYS_(mmap), region->start, size, region->fill_prot, (flags & ~MAP_TYPE) | DROPPABLE, -1, 0);
+    if (at != -EINVAL && at != -EOPNOTSUPP)
+      return at;
+  }
+  return sys(SYS_(mmap), region->start, size, region->fill_prot, flags, region->fd, region->offset);
 }
 
 /* Are both pieces of one attachment, which shmdt would let go together? */

@@ -31,6 +31,7 @@ export const RegionFlag = {
   ON_FAULT: 1 << 13,
   SEALED: 1 << 14,
   HUGETLB: 1 << 15,
+  DROPPABLE: 1 << 20,
 } as const;
 
 /** struct ckpt_process. */

@@ -1,4 +1,4 @@
-/* What /proc/self/maps says about one address. */
+/* What /proc/self/maps and smaps say about one address. */
 #ifndef TESTS_MAPS_H
 #define TESTS_MAPS_H
 
@@ -25,6 +25,23 @@ static inline bool map_at(const void *address, struct map_line *map) {
     found = fields >= 3 && map->start <= (uintptr_t)address && (uintptr_t)address < map->end;
   }
   CHECK(fclose(maps) == 0);
+  return found;
+}
+
+/* Is this among the VmFlags of smaps? With the space in front of it. */
+static inline bool has_vm_flag(const void *address, const char *flag) {
+  FILE *smaps = fopen("/proc/self/smaps", "re");
+  CHECK(smaps);
+  char line[1024];
+  bool inside = false, found = false;
+  while (fgets(line, sizeof line, smaps)) {
+    uintptr_t start, end;
+    if (sscanf(line, "%lx-%lx ", &start, &end) == 2)
+      inside = start <= (uintptr_t)address && (uintptr_t)address < end;
+    else if (inside && strncmp(line, "VmFlags:", 8) == 0)
+      found = strstr(line + 8, flag) != NULL;
+  }
+  CHECK(fclose(smaps) == 0);
   return found;
 }
 

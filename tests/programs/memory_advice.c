@@ -3,24 +3,9 @@
 #include <sys/mman.h>
 
 #include "check.h"
+#include "maps.h"
 
 #define SIZE (16 * 4096ul)
-
-static bool has_flag(const void *address, const char *flag) {
-  FILE *smaps = fopen("/proc/self/smaps", "re");
-  CHECK(smaps);
-  char line[1024];
-  bool inside = false, found = false;
-  while (fgets(line, sizeof line, smaps)) {
-    unsigned long start, end;
-    if (sscanf(line, "%lx-%lx ", &start, &end) == 2)
-      inside = start <= (unsigned long)address && (unsigned long)address < end;
-    else if (inside && strncmp(line, "VmFlags:", 8) == 0)
-      found = strstr(line + 8, flag) != NULL;
-  }
-  CHECK(fclose(smaps) == 0);
-  return found;
-}
 
 int main(void) {
   static const struct {
@@ -51,11 +36,11 @@ int main(void) {
 
   for (size_t i = 0; i < ROWS; i++) {
     CHECK(areas[i][0] == 'A' + (int)i && areas[i][SIZE - 1] == 'A' + (int)i);
-    if (supported[i] && !has_flag(areas[i], rows[i].flag))
+    if (supported[i] && !has_vm_flag(areas[i], rows[i].flag))
       FAIL("flag%s is gone", rows[i].flag);
   }
-  CHECK(!held || has_flag(locked, " lo"));
-  CHECK(has_flag(grows, " gd") && grows[0] == 'g');
+  CHECK(!held || has_vm_flag(locked, " lo"));
+  CHECK(has_vm_flag(grows, " gd") && grows[0] == 'g');
   CHECK(locked[SIZE - 1] == 'l');
   success();
 }
