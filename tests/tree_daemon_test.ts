@@ -24,6 +24,24 @@ async function killAll(pids: number[]): Promise<void> {
   await eventually("its processes are gone", () => pids.every(isGone));
 }
 
+Deno.test("restart() makes a namespace where somebody is in the session of a child that had ended", async () => {
+  await using dir = await TempDir.make();
+  await using first = Target.launch([built("tests/tree_session")], { dir: dir.join("ckpt") });
+  await first.waitFor("READY\n");
+  const left = Number(/^left (\d+)$/m.exec(first.stdout.text)![1]);
+  try {
+    const image = await first.checkpoint();
+    assertEquals(coresOf(image).length, 1);
+    await first.send("go\n");
+    await first.succeed();
+    await using again = Target.restart(image);
+    await again.send("go\n");
+    await again.succeed();
+  } finally {
+    await killAll([left]);
+  }
+});
+
 for (const as of everyone) {
   Deno.test(`restart() as ${as} brings back daemons of a restarted program`, async () => {
     await using dir = await TempDir.make();

@@ -1,10 +1,12 @@
 #include "pids.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <linux/sched.h>
 #include <signal.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/eventfd.h>
 #include <sys/syscall.h>
 #include <unistd.h>
 
@@ -61,18 +63,25 @@ struct look {
   const struct job *job;
   pid_t end;    /* above all ids */
   bool patient; /* that of an orphan that has ended is waited for */
+  int probe;    /* a descriptor, or -1 */
   char *words;  /* why one is not to be had */
   size_t size;
 };
 
-/* By a process, a thread, or a process group whose leader has ended; or too high. */
+/* As the kernel looks for it: as that of a process or a thread, of a group or a session, which may have lost
+ * its leader. */
+static bool stands_for_something(const struct look *look, pid_t id) {
+  if (look->probe >= 0)
+    return fcntl(look->probe, F_SETOWN, id) == 0 || errno != ESRCH;
+  return kill(id, 0) == 0 || errno != ESRCH || kill(-id, 0) == 0 || errno != ESRCH;
+}
+
+/* Or too high. */
 static bool is_taken(const struct look *look, pid_t id) {
-  char path[64];
-  snprintf(path, sizeof path, "/proc/%d", id);
   bool too_high = look->end && id >= look->end;
   if (look->patient && !too_high)
     running_leaves(id);
-  if (!too_high && access(path, F_OK) < 0 && kill(-id, 0) < 0 && errno == ESRCH)
+  if (!too_high && !stands_for_something(look, id))
     return false;
   explain(id, too_high ? EINVAL : EEXIST, look->words, look->size);
   return true;
@@ -96,13 +105,16 @@ static bool one_is_taken(const struct look *look, const struct image *image) {
   return leader_is_taken(look, p->sid, root->sid) || leader_is_taken(look, p->pgid, root->pgid);
 }
 
-static bool any_is_taken(const struct look *look) {
+static bool any_is_taken(struct look *look) {
+  bool taken = false;
   if (look->patient)
     running_leaves(look->job->images[0].process.pid);
-  for (uint32_t i = 0; i < look->job->count; i++)
-    if (one_is_taken(look, &look->job->images[i]))
-      return true;
-  return false;
+  look->probe = eventfd(0, EFD_CLOEXEC);
+  for (uint32_t i = 0; i < look->job->count && !taken; i++)
+    taken = one_is_taken(look, &look->job->images[i]);
+  if (look->probe >= 0)
+    close(look->probe);
+  return taken;
 }
 
 /* With its clocks, where that is allowed: by now, or not yet. */
@@ -141,7 +153,7 @@ int give_birth(const struct job *job, const struct options *options, struct birt
   pid_t pid = image->process.pid;
   char why[256];
   /* Nothing but patience will do where it may have no namespace. */
-  const struct look look = {
+  struct look look = {
       .job = job, .end = ids_end(), .patient = options->pids == PID_SAME, .words = why, .size = sizeof why};
   *birth = (struct birth){0};
   go_on(image, options, birth);
