@@ -7,6 +7,7 @@
 
 /* Nobody is to wait for what it might write. */
 static _Noreturn void stay(void) {
+  CHECK(setpgid(0, 0) == 0);
   for (int fd = 0; fd < 3; fd++)
     close(fd);
   for (;;)
@@ -19,6 +20,7 @@ static _Noreturn void lead(void) {
   CHECK(left >= 0);
   if (left == 0)
     stay();
+  CHECK(setpgid(left, left) == 0 || errno == ESRCH || errno == EACCES);
   dprintf(1, "left %d\n", left);
   _exit(3);
 }
