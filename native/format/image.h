@@ -439,6 +439,8 @@ struct ckpt_socket {
   uint64_t filter;            /* offset into the blob note: the kernel's struct sock_filter after another */
   uint32_t filter_length;     /* how many; 0: it has no filter */
   uint32_t pad;
+  uint8_t
+      file[112]; /* where the file of a unix socket is, when that has been renamed; ends with a zero byte */
 };
 
 #define CKPT_FILTER_MOST 4096 /* BPF_MAXINSNS */

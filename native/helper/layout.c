@@ -160,7 +160,7 @@ static const struct field ckpt_socket_fields[] = {
     F(peer),   F(shutdown), F(backlog),      F(waiting),      F(turn),
     F(mode),   F(uid),      F(gid),          F(address_size), F(peer_address_size),
     F(state),  F(address),  F(peer_address), F(filter),       F(filter_length),
-    F(pad)};
+    F(pad),    F(file)};
 #undef F
 
 #define F(name) FIELD(ckpt_packet, name)

@@ -1,14 +1,17 @@
 /* Unix sockets: their names, and who is at the other end. */
+#include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <poll.h>
 #include <stddef.h>
+#include <string.h>
 #include <sys/ioctl.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
 #include <sys/sysmacros.h>
 #include <sys/un.h>
 
+#include "core/dir.h"
 #include "core/sys.h"
 #include "core/text.h"
 #include "job.h"
@@ -18,15 +21,43 @@
 
 enum { NO_NAME = offsetof(struct sockaddr_un, sun_path), BYTES_UNREAD = 0x5411 /* SIOCOUTQ */ };
 
-/* Is it still what its path leads to? A path that is relative may have been so to another directory. */
+static bool is_its_file(const struct unix_facts *facts, const char *path, struct stat *st) {
+  return sys(SYS_(newfstatat), AT_FDCWD, path, st, AT_SYMLINK_NOFOLLOW) == 0 &&
+         (uint32_t)st->st_ino == facts->ino && (major(st->st_dev) << 20 | minor(st->st_dev)) == facts->dev;
+}
+
+/* Servers that take over from others while they run bind to a name of their own and rename the file. */
+static bool find_beside(const struct unix_facts *facts, char *path, size_t size, struct stat *st) {
+  struct dir dir;
+  bool found = false;
+  size_t base = (size_t)(text_base(path) - path);
+  text_copy(path + base, size - base, ".");
+  if (dir_open(&dir, AT_FDCWD, path) < 0)
+    return false;
+  for (const char *name; !found && (name = dir_next(&dir));) {
+    if ((dir.type != DT_SOCK && dir.type != DT_UNKNOWN) || base + strlen(name) >= size)
+      continue;
+    text_copy(path + base, size - base, name);
+    found = is_its_file(facts, path, st);
+  }
+  dir_close(&dir);
+  return found;
+}
+
+/* Is there still a path that leads to it? One that is relative may have been so to another directory. */
 static void find_file(const struct unix_facts *facts, struct ckpt_socket *socket) {
-  char path[sizeof socket->address + 1] = {0};
+  char path[sizeof((struct sockaddr_un *)NULL)->sun_path + 1] = {0};
   struct stat st;
   for (uint32_t i = NO_NAME; i < socket->address_size; i++)
     path[i - NO_NAME] = (char)socket->address[i];
-  if (path[0] == 0 || sys(SYS_(newfstatat), AT_FDCWD, path, &st, AT_SYMLINK_NOFOLLOW) < 0 ||
-      (uint32_t)st.st_ino != facts->ino || (major(st.st_dev) << 20 | minor(st.st_dev)) != facts->dev)
+  if (path[0] == 0)
     return;
+  if (!is_its_file(facts, path, &st)) {
+    /* Who sends datagrams finds their receiver by the name alone. */
+    if (socket->type == SOCK_DGRAM || !find_beside(facts, path, sizeof path - 1, &st))
+      return;
+    text_copy((char *)socket->file, sizeof socket->file, path);
+  }
   socket->flags |= CKPT_SOCKET_FILE;
   socket->mode = st.st_mode & 07777;
   socket->uid = st.st_uid;

@@ -2,6 +2,7 @@
 
 #include <errno.h>
 #include <stddef.h>
+#include <stdio.h>
 #include <string.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
@@ -16,10 +17,11 @@ enum { NO_NAME = offsetof(struct sockaddr_un, sun_path) };
 struct name {
   struct sockaddr_un address;
   char end; /* a path may fill all of sun_path */
+  uint32_t size;
 };
 
 static struct name name_of(const uint8_t *address, uint32_t size) {
-  struct name name = {0};
+  struct name name = {.size = size};
   memcpy(&name.address, address, size);
   name.address.sun_family = AF_UNIX;
   return name;
@@ -27,6 +29,18 @@ static struct name name_of(const uint8_t *address, uint32_t size) {
 
 bool unix_has_path(const struct ckpt_socket *socket) {
   return socket->domain == AF_UNIX && socket->flags & CKPT_SOCKET_BOUND && socket->address[NO_NAME] != 0;
+}
+
+/* That under which others find it. */
+static struct name name_now(const struct ckpt_socket *socket) {
+  struct name name = name_of(socket->address, socket->address_size);
+  if (!socket->file[0])
+    return name;
+  memset(name.address.sun_path, 0, sizeof name.address.sun_path);
+  size_t length = strnlen((const char *)socket->file, sizeof name.address.sun_path);
+  memcpy(name.address.sun_path, socket->file, length);
+  name.size = (uint32_t)(NO_NAME + length + 1);
+  return name;
 }
 
 bool unix_same_name(const struct ckpt_socket *a, const struct ckpt_socket *b) {
@@ -51,7 +65,7 @@ const char *unix_words(const uint8_t *address, uint32_t size, char *words) {
 static bool is_alive(const struct ckpt_socket *socket_was, const struct name *name) {
   int type = socket_was->type == SOCK_DGRAM ? SOCK_STREAM : SOCK_DGRAM;
   int fd = socket(AF_UNIX, type | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
-  int result = fd < 0 ? -1 : connect(fd, (const struct sockaddr *)&name->address, socket_was->address_size);
+  int result = fd < 0 ? -1 : connect(fd, (const struct sockaddr *)&name->address, name->size);
   bool alive = fd < 0 || result == 0 || errno != ECONNREFUSED;
   if (fd >= 0)
     close(fd);
@@ -80,6 +94,18 @@ int unix_bind(const struct ckpt_socket *socket, int fd) {
   return result;
 }
 
+/* The file goes where it had been renamed to. */
+static void rename_again(const struct ckpt_socket *socket, const char *path) {
+  struct name now = name_now(socket);
+  struct stat st;
+  bool free = lstat(now.address.sun_path, &st) < 0 ? errno == ENOENT : is_left_behind(socket, &now);
+  if (!free)
+    say_warning("the socket %s cannot be named %s again: something else has that name", path,
+                now.address.sun_path);
+  else if (rename(path, now.address.sun_path) < 0)
+    say_warning("the socket %s cannot be named %s again: %s", path, now.address.sun_path, strerror(errno));
+}
+
 void unix_settle_name(const struct ckpt_socket *socket) {
   struct name name = name_of(socket->address, socket->address_size);
   const char *path = name.address.sun_path;
@@ -96,6 +122,8 @@ void unix_settle_name(const struct ckpt_socket *socket) {
                 socket->gid, strerror(errno));
   if (chmod(path, socket->mode & 0777) < 0)
     say_warning("the socket %s cannot be given its mode %o again: %s", path, socket->mode, strerror(errno));
+  if (socket->file[0])
+    rename_again(socket, path);
 }
 
 int unix_connect(int fd, const uint8_t *address, uint32_t size) {
@@ -113,7 +141,7 @@ static bool abstract_is_taken(const struct ckpt_socket *socket_was, const struct
 }
 
 static bool is_taken(const struct ckpt_socket *socket) {
-  struct name name = name_of(socket->address, socket->address_size);
+  struct name name = name_now(socket);
   struct stat st;
   if (!unix_has_path(socket))
     return abstract_is_taken(socket, &name);

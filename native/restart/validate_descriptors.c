@@ -8,6 +8,7 @@
 
 #include "format/socket_options.h"
 #include "image.h"
+#include "unix_names.h"
 
 enum {
   SIGNALS = 64,
@@ -179,6 +180,10 @@ static bool address_ok(const struct ckpt_socket *socket, uint32_t size, bool wan
   return socket->domain != AF_UNIX || (size <= ADDRESS_MOST && (size > NO_NAME || (size == 0 && !wanted)));
 }
 
+static bool file_ok(const struct ckpt_socket *socket) {
+  return socket->file[sizeof socket->file - 1] == 0 && (!socket->file[0] || unix_has_path(socket));
+}
+
 static bool filter_ok(const struct image *image, const struct ckpt_socket *socket) {
   uint64_t size = socket->filter_length * sizeof(struct sock_filter);
   return socket->filter_length <= CKPT_FILTER_MOST && socket->filter <= image->blob_size &&
@@ -191,7 +196,7 @@ static int check_sockets(struct image *image) {
     bool known = socket->domain == AF_UNIX || socket->domain == AF_NETLINK || is_inet(socket);
     bool raw = socket->domain == AF_NETLINK && socket->type == SOCK_RAW;
     if (!known || !address_ok(socket, socket->address_size, socket->flags & CKPT_SOCKET_BOUND) ||
-        !address_ok(socket, socket->peer_address_size, false) || socket->shutdown > 3 ||
+        !address_ok(socket, socket->peer_address_size, false) || !file_ok(socket) || socket->shutdown > 3 ||
         socket->backlog > INT32_MAX || !filter_ok(image, socket) ||
         (!raw && socket->type != SOCK_STREAM && socket->type != SOCK_DGRAM && socket->type != SOCK_SEQPACKET))
       return damaged(image, "socket", i);

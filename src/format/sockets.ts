@@ -36,6 +36,7 @@ export const SOCKET = new Struct("ckpt_socket", {
   filter: "u64",
   filter_length: "u32",
   pad: "u32",
+  file: "bytes112",
 });
 
 /** struct ckpt_tcp. */

@@ -1,5 +1,5 @@
-/* Unix sockets with names: those that listen, connections through them, some that wait to be accepted, and
- * datagram sockets. */
+/* Unix sockets with names: those that listen, connections through them, some that wait to be accepted, one
+ * whose file has been renamed, and datagram sockets. */
 #include <fcntl.h>
 #include <stdbool.h>
 #include <stddef.h>
@@ -11,6 +11,8 @@
 
 #define STREAM "/stream.socket"
 #define LOST "lost.socket"
+#define BOUND "renamed.1"
+#define RENAMED "renamed.socket"
 #define ABSTRACT "@ckpt test"
 
 static char got[100];
@@ -116,6 +118,9 @@ int main(void) {
   CHECK(close(gone_client) == 0);
   int first = connected(socket(AF_UNIX, SOCK_STREAM, 0), STREAM);
   int second = connected(bound(SOCK_STREAM, "second.socket"), STREAM);
+  int renamed = listener(SOCK_STREAM, BOUND);
+  int old_client = connected(socket(AF_UNIX, SOCK_STREAM, 0), BOUND), old_server = accepted(renamed);
+  CHECK(chmod(BOUND, 0640) == 0 && rename(BOUND, RENAMED) == 0);
   put(client, "waits");
   CHECK(shutdown(server, SHUT_WR) == 0 && shutdown(server, SHUT_RD) == 0);
 
@@ -155,6 +160,11 @@ int main(void) {
   expect_connection(accepted(stream), STREAM, late, NULL);
   int more = connected(socket(AF_UNIX, SOCK_STREAM, 0), LOST);
   expect_connection(accepted(again), LOST, more, NULL);
+  CHECK(stat(RENAMED, &after) == 0 && (after.st_mode & 0777) == 0640 && stat(BOUND, &after) < 0);
+  expect_connection(old_server, BOUND, old_client, NULL);
+  int new_client = connected(socket(AF_UNIX, SOCK_STREAM, 0), RENAMED);
+  expect_name(renamed, false, BOUND);
+  expect_connection(accepted(renamed), BOUND, new_client, NULL);
   expect_datagram(receiver, "one", "@sender");
   expect_datagram(receiver, "two", "other.socket");
   expect_datagram(receiver, "three", NULL);
@@ -167,5 +177,6 @@ int main(void) {
   connected(fresh, STREAM);
   CHECK(unlink(STREAM + 1) == 0 && unlink(LOST) == 0 && unlink("other.socket") == 0);
   CHECK(unlink("client.socket") == 0 && unlink("second.socket") == 0);
+  CHECK(unlink(RENAMED) == 0);
   success();
 }
