@@ -282,6 +282,28 @@ testUnless(
   },
 );
 
+testUnless(
+  isRoot ? false : "only root may begin a program with another real user",
+  "checkpoint() names a program that has had the rights of another user when it began",
+  async () => {
+    await using dir = await TempDir.make();
+    // Its real user is the effective one again by the time when it has its name.
+    const rise = "setpriv --ruid=1000 /usr/bin/perl -e '$< = $>; $0 = \"risen\"; sleep 60'";
+    await using job = await launch(["sh", "-c", `${rise} & wait`], {
+      dir: dir.join("ckpt"),
+      cwd: dir.path,
+    });
+    await eventually(
+      "it runs",
+      () => descendants(job.pid).some((pid) => commandOf(pid) === "risen"),
+    );
+    const error = await assertRejects(() => job.checkpoint(), CheckpointError);
+    assertMatch(error.message, /process \d+ \("risen"\) runs with the rights of another user/);
+    assertEquals(imagesOf(job.dir), []);
+    await job.kill();
+  },
+);
+
 Deno.test("Job.kill() ends a program with all of its descendants", async () => {
   await using dir = await TempDir.make();
   const script = "(sleep 60 & echo $! > inner; wait) & echo $! > outer; wait";

@@ -20,16 +20,21 @@ static bool is_loader(int32_t pid) {
   return text_starts(text_base(target), "ld-");
 }
 
-/* The address of the dynamic loader that the kernel has started a program with is 0 when there is none. A
- * restarted program's is its own, whatever /proc/PID/exe leads to. */
-static bool has_loader(int32_t pid) {
+/* What the kernel has told a program as it began it. */
+static uint64_t told(int32_t pid, uint64_t type, uint64_t otherwise) {
   enum { PAIRS = 64 };
   Elf64_auxv_t values[PAIRS];
   long n = proc_read(pid, "auxv", (char *)values, sizeof values);
   for (long i = 0; (i + 1) * (long)sizeof *values <= n; i++)
-    if (values[i].a_type == AT_BASE)
-      return values[i].a_un.a_val != 0;
-  return true; /* nothing says that it has none */
+    if (values[i].a_type == type)
+      return values[i].a_un.a_val;
+  return otherwise;
+}
+
+/* The address of the dynamic loader that the kernel has started a program with is 0 when there is none. A
+ * restarted program's is its own, whatever /proc/PID/exe leads to. */
+static bool has_loader(int32_t pid) {
+  return told(pid, AT_BASE, 1) != 0;
 }
 
 /* A program that names no dynamic loader preloads nothing. */
@@ -59,10 +64,12 @@ static bool is_static(int32_t pid) {
   return whole && !is_loader(pid);
 }
 
-/* The kernel lets such a program load only what its owner trusts. */
+/* Such a program loads only what its owner trusts, also when it has given those rights up since. */
 static bool has_gained_rights(int32_t pid) {
   char status[4096];
   uint64_t ids[2];
+  if (told(pid, AT_SECURE, 0))
+    return true;
   if (proc_read(pid, "status", status, sizeof status) <= 0)
     return false;
   return (proc_fields(status, "Uid", ids, 2) == 2 && ids[0] != ids[1]) ||
