@@ -13,12 +13,14 @@ import { Clients } from "./servers/clients.ts";
 import type { Connect, Ledger } from "./servers/ledger.ts";
 import { apache } from "./servers/apache.ts";
 import { go } from "./servers/go.ts";
+import { haproxy } from "./servers/haproxy.ts";
 import { java } from "./servers/java.ts";
 import { memcached } from "./servers/memcached.ts";
 import { nginx, nginxWithWorkers } from "./servers/nginx.ts";
 import { node, nodeCluster } from "./servers/node.ts";
 import { php } from "./servers/php.ts";
 import { redis, redisSaving } from "./servers/redis.ts";
+import { varnish } from "./servers/varnish.ts";
 
 const RESTARTS = 3;
 
@@ -66,6 +68,8 @@ export const servers: Server[] = [
   php,
   nodeCluster,
   apache,
+  haproxy,
+  varnish,
 ];
 
 /** A port that nobody uses, below those that the kernel gives to clients, which could take it between kill and restart. */
