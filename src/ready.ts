@@ -12,6 +12,10 @@ import {
 } from "./proc.ts";
 import { isDynamic, readFront } from "./program.ts";
 
+async function mapsLibrary(thread: string): Promise<boolean> {
+  return /\/libckpt\.so( \(deleted\))?$/m.test(await readProc(thread, "maps") ?? "");
+}
+
 /** Whether a program was started without a dynamic loader, and so preloads nothing. */
 async function isStatic(thread: string): Promise<boolean> {
   const AT_BASE = 7n;
@@ -40,10 +44,9 @@ async function isReady(pid: number): Promise<boolean> {
   // After a restart the library is memory that came from the image, under no name.
   const AT_NULL = 0n;
   if ((await readAuxiliary(thread)).get(AT_NULL) === BigInt(AUXV_MARK)) return true;
-  // Such a program's handler is its own, also when it maps libraries for what it emulates, as Valgrind does.
+  // Also in a static program, which may bring a loader of its own, as Wine does.
+  if (await mapsLibrary(thread)) return true;
   if (await isStatic(thread)) return false;
-  const maps = await readProc(thread, "maps");
-  if (maps !== undefined && /\/libckpt\.so( \(deleted\))?$/m.test(maps)) return true;
   // A kernel with a shorter table than the one where the program began has no place for the mark.
   const environment = await readProc(thread, "environ");
   return environment !== undefined && /(^|\0)LD_PRELOAD=[^\0]*\/libckpt\.so/.test(environment);

@@ -8,6 +8,7 @@
 #include "core/proc.h"
 #include "core/sys.h"
 #include "core/text.h"
+#include "format/control.h"
 #include "members.h"
 
 /* The dynamic loader itself may have been started with a program as its argument. */
@@ -32,13 +33,30 @@ static uint64_t told(int32_t pid, uint64_t type, uint64_t otherwise) {
 }
 
 /* The address of the dynamic loader that the kernel has started a program with is 0 when there is none. A
- * restarted program's is its own, whatever /proc/PID/exe leads to. */
+ * restarted program bears a mark, whatever /proc/PID/exe leads to. */
 static bool has_loader(int32_t pid) {
-  return told(pid, AT_BASE, 1) != 0;
+  return told(pid, AT_BASE, 1) != 0 || told(pid, AT_NULL, 0) == CKPT_AUXV_MARK;
+}
+
+/* Some bring a loader that the kernel does not know of, as Wine does. */
+static bool maps_libckpt(struct checkpoint *c, int32_t pid) {
+  char path[64];
+  struct proc_lines lines;
+  struct text text = text_in(path, sizeof path);
+  text_format(&text, "/proc/%d/maps", (int64_t)pid);
+  if (proc_lines_open(&lines, path, c->scratch, SCRATCH) < 0)
+    return false;
+  bool found = false;
+  for (char *line; !found && (line = proc_lines_next(&lines));) {
+    struct proc_map map;
+    found = proc_parse_map(line, &map) && text_starts(text_base(map.name), "libckpt.so");
+  }
+  proc_lines_close(&lines);
+  return found;
 }
 
 /* A program that names no dynamic loader preloads nothing. */
-static bool is_static(int32_t pid) {
+static bool is_static(struct checkpoint *c, int32_t pid) {
   if (has_loader(pid))
     return false;
   enum { MOST = 64 };
@@ -61,7 +79,7 @@ static bool is_static(int32_t pid) {
   for (uint32_t i = 0; whole && i < file.elf.e_phnum; i++)
     if (file.headers[i].p_type == PT_INTERP)
       return false;
-  return whole && !is_loader(pid);
+  return whole && !is_loader(pid) && !maps_libckpt(c, pid);
 }
 
 /* Such a program loads only what its owner trusts, also when it has given those rights up since. */
@@ -91,7 +109,7 @@ static bool has_empty_environment(int32_t pid) {
 const char *find_obstacle(struct checkpoint *c, int32_t pid, bool handles_signal) {
   static const char gained[] =
       "runs with the rights of another user or group (set-uid), and so without libckpt";
-  if (is_static(pid))
+  if (is_static(c, pid))
     return "is statically linked, and so runs without libckpt";
   if (handles_signal)
     return NULL;
