@@ -13,6 +13,7 @@ import { parseArgs } from "@std/cli/parse-args";
 import { join, resolve } from "@std/path";
 import { delay } from "@std/async/delay";
 import { type Job, launch, restart } from "../mod.ts";
+import { emulatorWorkloads } from "./programs_emulators.ts";
 import { fileWorkloads } from "./programs_files_table.ts";
 import { installMissing, missingOf } from "./programs_install.ts";
 import { interpreterWorkloads } from "./programs_interpreters.ts";
@@ -196,6 +197,7 @@ const rows: { program: Prepared; run: (work: string, random: () => number) => Pr
       ...moreTreeWorkloads,
       ...terminalWorkloads,
       ...stressWorkloads,
+      ...emulatorWorkloads,
     ].map((workload) => ({
       program: workload,
       run: (work: string, random: () => number) => tryWorkload(workload, work, random),

@@ -99,4 +99,48 @@ main(_) ->
 `,
     },
   },
+  {
+    name: "Haskell with threads",
+    command: "../input/maps +RTS -N3 -A1m > out",
+    needs: { ghc: "ghc" },
+    prepare: "ghc -O -threaded -rtsopts maps.hs > made",
+    inputs: {
+      // A timer of the run-time system's, its collector in three threads, and event managers with epoll and eventfds.
+      "maps.hs": `import Control.Concurrent
+import Control.Monad
+import qualified Data.Map.Strict as M
+import System.IO
+
+step :: Int -> Int
+step x = x * 16807 \`mod\` 2147483647
+
+count :: Int -> Int -> (Int, M.Map Int Int)
+count start turns = go start turns M.empty where
+  go x 0 m = (x, m)
+  go x k m = let y = step x in go y (k - 1 :: Int) (M.insertWith (+) (y \`mod\` 3001) y m)
+
+serve :: MVar Int -> MVar Int -> Int -> IO ()
+serve questions answers x = do
+  turns <- takeMVar questions
+  let (y, m) = count x turns
+      s = M.foldlWithKey' (\\t a b -> (t * 31 + a * b) \`mod\` 1000000007) 0 m
+  s \`seq\` putMVar answers s
+  threadDelay 1000
+  serve questions answers y
+
+main :: IO ()
+main = do
+  hSetBuffering stdout LineBuffering
+  workers <- forM [1 .. 4] $ \\i -> do
+    questions <- newEmptyMVar
+    answers <- newEmptyMVar
+    _ <- forkIO (serve questions answers i)
+    return (questions, answers)
+  forM_ [1 .. 60 :: Int] $ \\i -> do
+    forM_ workers $ \\(questions, _) -> putMVar questions 20000
+    found <- forM workers (takeMVar . snd)
+    putStrLn (show i ++ " " ++ show found)
+`,
+    },
+  },
 ];
