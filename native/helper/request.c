@@ -20,6 +20,7 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "core/carrier.h"
 #include "core/proc.h"
 #include "core/sys.h"
 #include "format/control.h"
@@ -169,22 +170,6 @@ static void step_into_handler(const struct target *target) {
   ptrace(PTRACE_DETACH, target->tid, NULL, there ? 0 : signal_of(status));
 }
 
-/* Another thread may call execve() at any time, which ends the one that stands still and gives its id to the
- * new program. So what is sent to that id is a signal that does nothing there; when this thread is about to
- * get it, it becomes the request. 0: none that is not blocked. */
-static int choose_carrier(const struct target *target) {
-  static const int carriers[] = {SIGURG, SIGWINCH, SIGCHLD};
-  char status[4096];
-  uint64_t blocked = 0;
-  if (!read_status(target->pid, target->tid, status, sizeof status) ||
-      !proc_field(status, "SigBlk", 16, &blocked))
-    return 0;
-  for (size_t i = 0; i < sizeof carriers / sizeof *carriers; i++)
-    if (!(blocked >> (carriers[i] - 1) & 1))
-      return carriers[i];
-  return 0;
-}
-
 static bool carries(const struct target *target, int carrier, int status) {
   siginfo_t info;
   return status >> 16 == 0 && WSTOPSIG(status) == carrier &&
@@ -196,7 +181,8 @@ static bool carries(const struct target *target, int carrier, int status) {
  * in libc's pthread_create() for a moment. */
 static int32_t ask_by_id(const struct target *target, int status) {
   char text[4096];
-  if (!read_status(target->pid, target->tid, text, sizeof text) || has_control_signal(text, "SigBlk"))
+  if (!read_status(target->pid, target->tid, text, sizeof text) || !carrier_is_traced(text) ||
+      has_control_signal(text, "SigBlk"))
     return -EAGAIN;
   int32_t result = target_queue(target);
   ptrace(PTRACE_DETACH, target->tid, NULL, signal_of(status));
@@ -206,11 +192,11 @@ static int32_t ask_by_id(const struct target *target, int status) {
 /* Lets the thread go with the request as the next that it sees: 0 or -EAGAIN, *status then being its last
  * stop. */
 static int32_t hand_over(struct target *target, int *status) {
-  int carrier = choose_carrier(target);
+  int carrier = carrier_choose(target->tid);
   siginfo_t request = request_info(target, CKPT_CONTROL_SIGNAL);
-  if (!carrier)
+  if (carrier == 0)
     return ask_by_id(target, *status);
-  if (queue(target, carrier) < 0)
+  if (carrier < 0 || queue(target, carrier) < 0)
     return -EAGAIN;
   for (int stops = 0; stops < STEPS && *status && !carries(target, carrier, *status); stops++) {
     ptrace(PTRACE_CONT, target->tid, NULL, signal_of(*status));

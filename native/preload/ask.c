@@ -83,6 +83,7 @@ static long seize(struct checkpoint *c, struct member *member) {
       sys(SYS_(ptrace), PTRACE_INTERRUPT, member->pid, 0, 0) == 0)
     member->tid = member->pid;
   member->stage = STAGE_STOPPING;
+  member->refusals = 0;
   return 0;
 }
 
@@ -151,18 +152,19 @@ static long hold(struct checkpoint *c, struct member *member, bool give_up) {
   bool ignored = !give_up && ignore_looks_at(c, member->pid, member->parent) != 0; /* begin() goes into it */
   bool wanted = !give_up && !ignored && handles_control_signal(member->pid);
   bool has_come = member->carrier && signal == member->carrier && carrier_has_come(c, member);
+  bool by_id = false;
   if (wanted && !member->carrier) {
     note_call(member);
-    carrier_send(c, member);
+    by_id = !carrier_send(c, member);
   }
   if (member->carrier && !has_come) {
     sys(SYS_(ptrace), PTRACE_CONT, member->tid, 0, signal);
     return 0;
   }
   member->stage = STAGE_NEW;
-  if (wanted && !has_come)
+  if (by_id)
     result = queue(c, member);
-  else if (wanted && carrier_becomes_request(c, member))
+  else if (wanted && has_come && carrier_becomes_request(c, member))
     member->stage = STAGE_ASKED;
   if (has_come)
     signal = member->stage == STAGE_ASKED ? CKPT_CONTROL_SIGNAL : 0;

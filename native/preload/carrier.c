@@ -1,11 +1,9 @@
-/* The request on its way to a thread that is traced. Another thread may call exec at any moment, which ends
- * the one that stands still and gives its id to the new program. So what is sent to the id is a signal that
- * does nothing there; when this very thread is about to get it, it becomes the request. */
+/* The request on its way to a member that is traced: core/carrier.h. */
 #include <linux/ptrace.h>
 #include <signal.h>
 #include <string.h>
 
-#include "core/proc.h"
+#include "core/carrier.h"
 #include "core/sys.h"
 #include "members.h"
 
@@ -24,16 +22,11 @@ long request_send(const struct checkpoint *c, const struct member *member, int s
   return sys(SYS_(rt_tgsigqueueinfo), member->pid, member->tid, signal, &info);
 }
 
-void carrier_send(const struct checkpoint *c, struct member *member) {
-  static const int carriers[] = {SIGURG, SIGWINCH, SIGCHLD};
-  char status[4096];
-  uint64_t blocked = 0;
-  if (proc_read(member->tid, "status", status, sizeof status) <= 0 ||
-      !proc_field(status, "SigBlk", 16, &blocked))
-    return;
-  for (size_t i = 0; i < sizeof carriers / sizeof *carriers && !member->carrier; i++)
-    if (!(blocked >> (carriers[i] - 1) & 1) && request_send(c, member, carriers[i]) == 0)
-      member->carrier = carriers[i];
+bool carrier_send(const struct checkpoint *c, struct member *member) {
+  int carrier = carrier_choose(member->tid);
+  if (carrier > 0 && request_send(c, member, carrier) == 0)
+    member->carrier = carrier;
+  return carrier != 0;
 }
 
 bool carrier_has_come(const struct checkpoint *c, const struct member *member) {

@@ -28,7 +28,7 @@ struct member {
   uint32_t uid;   /* once it is connected */
   enum stage stage;
   int socket;        /* -1: not connected */
-  uint32_t refusals; /* of ptrace */
+  uint32_t refusals; /* of ptrace, in a row */
   int carrier;       /* on its way, or 0 */
   struct known_call call;
   struct offering offering;
@@ -84,8 +84,9 @@ void job_let_go(struct checkpoint *c, struct member *member);
 
 /* carrier.c: the request by the id of a thread; and to one that is traced, by a signal that becomes it. */
 long request_send(const struct checkpoint *c, const struct member *member, int signal);
-/* Leaves member->carrier 0 when it blocks all that could carry the request. */
-void carrier_send(const struct checkpoint *c, struct member *member);
+/* False when the member blocks all that could carry the request. Leaves member->carrier 0 also when another
+ * thread's exec has ended the one that is traced. */
+bool carrier_send(const struct checkpoint *c, struct member *member);
 bool carrier_has_come(const struct checkpoint *c, const struct member *member);
 bool carrier_becomes_request(const struct checkpoint *c, const struct member *member);
 
