@@ -2,7 +2,7 @@ import { join } from "@std/path";
 import { assert, assertEquals, assertRejects } from "@std/assert";
 import { attach, CheckpointError } from "../mod.ts";
 import { built, eventually, givesNone, isRoot, run, TempDir, testUnless } from "./support.ts";
-import { asUser, everyone, imagesOf, Target, userObstacle } from "./target.ts";
+import { asUser, everyone, imagesOf, Target, traceObstacle, userObstacle } from "./target.ts";
 
 /** Every path below a directory. */
 function pathsBelow(path: string): string[] {
@@ -331,6 +331,17 @@ Deno.test("checkpoint() gives up on a process that waits in vfork for another me
     { CKPT_TIMEOUT: "1" },
   );
 });
+
+testUnless(
+  traceObstacle("self"),
+  "checkpoint() names a process that another one of the program traces, and lets all go on",
+  async () => {
+    await refused(
+      [built("tests/tree_traced")],
+      /process \d+ \("tree_traced"\) is traced by another process of the program/,
+    );
+  },
+);
 
 const addresses = [
   ["AF_INET", "pack_sockaddr_in(0, INADDR_LOOPBACK)"],

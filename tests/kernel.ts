@@ -63,6 +63,7 @@ const modules = [
 const others = [
   "threads_stubborn",
   "tree_vfork",
+  "tree_traced",
   "tree_users",
   "process_pid",
   "fd_served",

@@ -87,6 +87,23 @@ static long seize(struct checkpoint *c, struct member *member) {
   return 0;
 }
 
+static bool stands_still(const struct checkpoint *c, uint64_t pid) {
+  bool found = pid == (uint64_t)c->process.pid;
+  for (size_t i = 0; i < member_count(c) && !found; i++) {
+    const struct member *member = member_at(c, i);
+    found = pid == (uint64_t)member->pid && member->stage >= STAGE_JOINED && member->stage <= STAGE_DONE;
+  }
+  return found;
+}
+
+/* Who traces it would have to let it go on with the signal. To be asked before it is held here. */
+static bool waits_for_tracer(const struct checkpoint *c, const struct member *member) {
+  char status[4096];
+  uint64_t tracer = 0;
+  return proc_read(member->tid, "status", status, sizeof status) > 0 &&
+         proc_field(status, "TracerPid", 10, &tracer) && tracer && stands_still(c, tracer);
+}
+
 static long begin(struct checkpoint *c, struct member *member) {
   member->tid = living_thread(member->pid);
   if (member->tid == 0) {
@@ -102,6 +119,8 @@ static long begin(struct checkpoint *c, struct member *member) {
   const char *world = find_other_world(member->pid);
   if (world && living_thread(member->pid))
     return refuse_member(c, member, world);
+  if (waits_for_tracer(c, member))
+    return refuse_member(c, member, "is traced by another process of the program, which cannot be saved yet");
   bool handles_signal = handles_control_signal(member->pid);
   const char *obstacle = find_obstacle(c, member->pid, handles_signal);
   if (obstacle) {
