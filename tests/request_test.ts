@@ -79,7 +79,8 @@ Deno.test("checkpoint() of a stopped program leaves it so, however late whoever 
     await hold.end();
   }
   for (const fd of [pidfd, listener, connection]) library.close(fd);
-  assertEquals(stateOf(pid), "T");
+  // Let go, it has to run in the kernel to stop there again.
+  await eventually("it is stopped again", () => stateOf(pid) === "T");
   assert(await turnsMade() === turns, "it has run");
   await target.send("go\n");
   await target.succeed();
