@@ -177,7 +177,17 @@ struct ckpt_process {
   uint32_t keys;        /* protection keys that pkey_alloc has given out, a bit each */
   uint32_t orphan;      /* 1: its parent is none of the job's processes, and it is not their root */
   uint32_t cwd_file;    /* index + 1 into the files note when it has been removed, else 0 */
+  uint32_t dump_filter; /* one more than /proc/PID/coredump_filter says; 0: it says nothing */
+  uint32_t mdwe;        /* PR_MDWE_*: no memory becomes executable any more */
+  uint32_t merges;      /* 1: memory to come is mergeable (PR_SET_MEMORY_MERGE) */
+  uint32_t pad;
 };
+
+/* Of prctl(), younger than many a header. */
+#define CKPT_PR_SET_MDWE 65
+#define CKPT_PR_GET_MDWE 66
+#define CKPT_PR_SET_MEMORY_MERGE 67
+#define CKPT_PR_GET_MEMORY_MERGE 68
 
 /* A child that has ended and that the process has not waited for. */
 struct ckpt_child {

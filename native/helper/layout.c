@@ -61,7 +61,8 @@ static const struct field ckpt_process_fields[] = {
     F(env_start),     F(env_end),       F(resume),        F(xcomp_perm),
     F(command),       F(exe),           F(cwd),           F(root),
     F(exe_file),      F(thread_count),  F(lock_future),   F(barriers),
-    F(stop_signal),   F(keys),          F(orphan),        F(cwd_file)};
+    F(stop_signal),   F(keys),          F(orphan),        F(cwd_file),
+    F(dump_filter),   F(mdwe),          F(merges),        F(pad)};
 #undef F
 
 #define F(name) FIELD(ckpt_thread, name)

@@ -266,6 +266,13 @@ long describe_process(struct checkpoint *c) {
     int32_t value = (int32_t)text_take_decimal(&at);
     p->oom_score_adj = text[0] == '-' ? -value : value;
   }
+  /* A thread has none, nor a main thread that has ended. */
+  if (sys_read_file("/proc/self/coredump_filter", text, 2 * HALF) > 0) {
+    const char *at = text;
+    p->dump_filter = (uint32_t)text_take_hex(&at) + 1;
+  }
+  p->mdwe = get_result(CKPT_PR_GET_MDWE);
+  p->merges = get_result(CKPT_PR_GET_MEMORY_MERGE);
   p->stop_signal = c->request.op == CKPT_REQUEST_JOIN ? c->order->stop_signal : c->request.stop_signal;
   p->orphan = c->request.op == CKPT_REQUEST_JOIN && c->order->parent == 0;
   p->resume = (uint64_t)&ckpt_state.resume;

@@ -51,6 +51,15 @@ static void restore_oom_score(int32_t wanted) {
     fclose(file);
 }
 
+static void restore_dump_filter(uint32_t one_more) {
+  FILE *file = one_more ? fopen("/proc/self/coredump_filter", "we") : NULL;
+  bool written = file && fprintf(file, "%u", one_more - 1) > 0 && fflush(file) == 0;
+  if (one_more && !written)
+    say_warning("cannot give the program its coredump_filter back: %s", strerror(errno));
+  if (file)
+    fclose(file);
+}
+
 /* What is above our hard limits and may not be raised becomes as much as there is. */
 static void clamp_limits(struct image *image) {
   for (uint32_t i = 0; i < image->rlimits_count; i++) {
@@ -86,6 +95,7 @@ int child_become(struct child *child) {
   umask((mode_t)child->image->process.umask);
   restore_priority(child->image);
   restore_oom_score(child->image->process.oom_score_adj);
+  restore_dump_filter(child->image->process.dump_filter);
   return sysv_adjust(child) < 0 ? -1 : plan_jump(child);
 }
 

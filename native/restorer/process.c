@@ -189,4 +189,9 @@ void restorer_restore_process(struct plan *plan) {
   sys(SYS_(personality), plan->process.personality);
   control(plan, PR_SET_TIMERSLACK, plan->process.timer_slack);
   control(plan, PR_SET_CHILD_SUBREAPER, plan->process.subreaper != 0);
+  if (plan->process.merges)
+    sys(SYS_(prctl), CKPT_PR_SET_MEMORY_MERGE, 1, 0, 0, 0); /* a hint */
+  /* After all mapping is done, too. */
+  if (plan->process.mdwe)
+    control(plan, CKPT_PR_SET_MDWE, plan->process.mdwe);
 }

@@ -84,6 +84,10 @@ export const PROCESS = new Struct("ckpt_process", {
   keys: "u32",
   orphan: "u32",
   cwd_file: "u32",
+  dump_filter: "u32",
+  mdwe: "u32",
+  merges: "u32",
+  pad: "u32",
 });
 
 /** struct ckpt_thread. */

@@ -13,6 +13,18 @@
 
 enum { IO_LOW = IOPRIO_PRIO_VALUE(IOPRIO_CLASS_BE, 6) };
 
+static void set_dump_filter(const char *words) {
+  FILE *file = fopen("/proc/self/coredump_filter", "we");
+  CHECK(file && fputs(words, file) >= 0 && fclose(file) == 0);
+}
+
+static unsigned dump_filter(void) {
+  unsigned filter = 0;
+  FILE *file = fopen("/proc/self/coredump_filter", "re");
+  CHECK(file && fscanf(file, "%x", &filter) == 1 && fclose(file) == 0);
+  return filter;
+}
+
 int main(int argc, char **argv) {
   CHECK(argc == 2);
   char wanted[PATH_MAX], cwd[PATH_MAX];
@@ -30,8 +42,14 @@ int main(int argc, char **argv) {
   CHECK(prctl(PR_SET_TIMERSLACK, 123456, 0, 0, 0) == 0);
   CHECK(prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) == 0);
   CHECK(prctl(PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0) == 0);
+  set_dump_filter("0x7f");
   /* Its files in /proc then belong to root. */
   CHECK(prctl(PR_SET_DUMPABLE, 0, 0, 0, 0) == 0);
+  /* No memory becomes executable any more (PR_SET_MDWE), and all to come is mergeable (PR_SET_MEMORY_MERGE).
+   */
+  prctl(65, 1, 0, 0, 0);
+  prctl(67, 1, 0, 0, 0);
+  int mdwe = prctl(66, 0, 0, 0, 0), merges = prctl(68, 0, 0, 0, 0);
   uid_t uid = getuid();
   gid_t gid = getgid();
 
@@ -48,6 +66,8 @@ int main(int argc, char **argv) {
   CHECK(prctl(PR_GET_TIMERSLACK, 0, 0, 0, 0) == 123456);
   CHECK(prctl(PR_GET_NO_NEW_PRIVS, 0, 0, 0, 0) == 1);
   CHECK(prctl(PR_GET_DUMPABLE, 0, 0, 0, 0) == 0);
+  CHECK(prctl(66, 0, 0, 0, 0) == mdwe && prctl(68, 0, 0, 0, 0) == merges);
+  CHECK(dump_filter() == 0x7f);
   int reaper = 0;
   CHECK(prctl(PR_GET_CHILD_SUBREAPER, &reaper, 0, 0, 0) == 0 && reaper == 1);
   CHECK(getuid() == uid && geteuid() == uid && getgid() == gid && getegid() == gid);
