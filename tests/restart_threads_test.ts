@@ -29,6 +29,12 @@ roundtrips([
   },
   { does: "brings back threads that may not be started any more", program: "thread_limit" },
   {
+    does: "brings back threads that have robust locks in a file",
+    program: "thread_robust",
+    args: (dir) => [dir.join("locks")],
+    endsForGood: true,
+  },
+  {
     does: "goes on with a wait that a request reached while another thread led",
     program: "late_request",
   },

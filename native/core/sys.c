@@ -2,6 +2,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <sys/uio.h>
 
 enum direction { IN, OUT };
 
@@ -56,4 +57,9 @@ long sys_read_file(const char *path, char *buffer, size_t size) {
   sys(SYS_(close), fd);
   buffer[n < 0 ? 0 : n] = 0;
   return n;
+}
+
+bool sys_peek(uint64_t address, void *value, size_t size) {
+  struct iovec here = {value, size}, there = {(void *)address, size};
+  return sys(SYS_(process_vm_readv), sys(SYS_(getpid)), &here, 1, &there, 1, 0) == (long)size;
 }

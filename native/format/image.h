@@ -237,7 +237,7 @@ struct ckpt_thread {
   uint32_t exit_code;   /* then: as wait() tells it */
   uint64_t timer_slack; /* ns; 0: that of the main thread */
   uint32_t io_priority; /* as ioprio_get() tells it; 0: it has none of its own */
-  uint32_t pad_2;
+  uint32_t has_pending; /* 1: the robust lock that it was taking or giving up is its own */
 };
 
 enum ckpt_region_kind {

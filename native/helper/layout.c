@@ -95,7 +95,7 @@ static const struct field ckpt_thread_fields[] = {F(tid),
                                                   F(exit_code),
                                                   F(timer_slack),
                                                   F(io_priority),
-                                                  F(pad_2)};
+                                                  F(has_pending)};
 #undef F
 
 #define F(name) FIELD(ckpt_region, name)

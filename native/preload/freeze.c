@@ -7,7 +7,6 @@
 #include <fcntl.h>
 #include <signal.h>
 #include <string.h>
-#include <sys/uio.h>
 #include <time.h>
 
 #include "core/dir.h"
@@ -39,10 +38,8 @@ static long read_task(int32_t tid, const char *file, char *buffer, size_t size) 
 
 /* A signal set of the program's, empty when it is gone meanwhile. */
 static uint64_t read_set(uint64_t address) {
-  uint64_t set = 0;
-  struct iovec here = {&set, sizeof set}, there = {(void *)address, sizeof set};
-  long n = sys(SYS_(process_vm_readv), sys(SYS_(getpid)), &here, 1, &there, 1, 0);
-  return n == sizeof set ? set : 0;
+  uint64_t set;
+  return sys_peek(address, &set, sizeof set) ? set : 0;
 }
 
 static void read_call(struct parked *p) {

@@ -1,5 +1,6 @@
 /* What a thread has besides its memory. */
 #include <asm/prctl.h>
+#include <linux/futex.h>
 #include <linux/ioprio.h>
 #include <sched.h>
 #include <sys/prctl.h>
@@ -59,6 +60,17 @@ static void describe_cpus(struct ckpt_thread *t) {
     __builtin_memset(t->cpus, 0, sizeof t->cpus);
 }
 
+/* The kernel's list of robust locks has one that is being taken or given up apart: whether it is the thread's
+ * is in the lock alone. */
+static bool has_pending_lock(const struct ckpt_thread *t) {
+  struct robust_list_head head;
+  uint32_t lock;
+  return t->robust_list && sys_peek(t->robust_list, &head, sizeof head) && head.list_op_pending &&
+         sys_peek(((uint64_t)head.list_op_pending & ~1ull) + (uint64_t)head.futex_offset, &lock,
+                  sizeof lock) &&
+         (lock & FUTEX_TID_MASK) == (uint32_t)t->tid;
+}
+
 long thread_describe(struct thread_note *note, const ucontext_t *frame, const struct context *context) {
   struct ckpt_thread *t = &note->thread;
   note->frame = frame;
@@ -77,6 +89,7 @@ long thread_describe(struct thread_note *note, const ucontext_t *frame, const st
   sys(SYS_(prctl), PR_GET_NAME, t->name);
   sys(SYS_(prctl), PR_GET_TID_ADDRESS, &t->clear_child_tid);
   sys(SYS_(get_robust_list), 0, &t->robust_list, &t->robust_list_size);
+  t->has_pending = has_pending_lock(t);
   __builtin_memcpy(&t->signal_mask, &frame->uc_sigmask, sizeof t->signal_mask);
   t->altstack = (uint64_t)frame->uc_stack.ss_sp;
   t->altstack_size = frame->uc_stack.ss_size;

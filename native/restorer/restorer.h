@@ -34,6 +34,8 @@ void restorer_set_owners(struct plan *plan);
 int32_t restorer_id_now(const struct plan *plan, int32_t tid);
 void restorer_restore_process(struct plan *plan);
 void restorer_restore_credentials(struct plan *plan);
+/* In a thread, once the kernel knows its list of them. */
+void restorer_take_robust_locks(const struct ckpt_thread *thread);
 void restorer_set_up_main_thread(struct plan *plan);
 void restorer_start_threads(struct plan *plan);
 /* Once all threads are there: a program may have set that limit below what it has by then. */

@@ -24,6 +24,7 @@ static void set_up(struct plan *plan, const struct ckpt_thread *thread) {
     error = sys(SYS_(prctl), PR_SET_NAME, thread->name, 0, 0, 0);
   if (error < 0)
     restorer_fail(plan, PLAN_STEP_THREAD, error, thread->robust_list, 0);
+  restorer_take_robust_locks(thread);
 }
 
 /* The kernel takes those of the chosen CPUs that exist and are allowed here; when that is none, restart's

@@ -121,7 +121,7 @@ export const THREAD = new Struct("ckpt_thread", {
   exit_code: "u32",
   timer_slack: "u64",
   io_priority: "u32",
-  pad_2: "u32",
+  has_pending: "u32",
 });
 
 /** struct ckpt_region. */
