@@ -81,6 +81,11 @@ roundtrips([
     args: (dir) => [dir.join("no-name")],
   },
   {
+    does: "brings back files without a name that may not be opened",
+    program: "fd_unreadable",
+    args: (dir) => [dir.join("file")],
+  },
+  {
     does: "brings back file locks and leases",
     program: "fd_locks",
     args: (dir) => [dir.join("locked")],

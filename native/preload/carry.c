@@ -12,6 +12,12 @@
 #include "job.h"
 #include "open_files.h"
 
+/* What is read from: a descriptor of ours, which goes then, or the program's, whose offset stays. */
+struct source {
+  long fd;  /* or a negative errno */
+  bool own; /* ours */
+};
+
 /* A descriptor of our own on the same file: looking for holes moves the offset, and the program's may not be
  * open for reading. */
 static long open_again(int fd) {
@@ -19,6 +25,15 @@ static long open_again(int fd) {
   struct text text = text_in(path, sizeof path);
   text_format(&text, "/proc/thread-self/fd/%d", (int64_t)fd);
   return sys(SYS_(openat), AT_FDCWD, path, O_RDONLY | O_CLOEXEC);
+}
+
+/* Its mode may have become one in which its owner may not open it. */
+static struct source source_of(int fd) {
+  struct source source = {open_again(fd), true};
+  long flags = source.fd == -EACCES ? sys(SYS_(fcntl), fd, F_GETFL) : -EBADF;
+  if (flags >= 0 && !(flags & O_PATH) && (flags & O_ACCMODE) != O_WRONLY)
+    source = (struct source){fd, false};
+  return source;
 }
 
 static bool is_zeros(const char *bytes, size_t size) {
@@ -40,9 +55,12 @@ static long copy_range(int from, int to, uint64_t start, uint64_t end, char *buf
   return 0;
 }
 
-static long copy(int from, int to, uint64_t size, char *buffer) {
+static long copy(const struct source *source, int to, uint64_t size, char *buffer) {
+  int from = (int)source->fd;
   long result = sys(SYS_(ftruncate), to, size);
-  for (uint64_t at = 0; at < size && result == 0;) {
+  if (result == 0 && !source->own)
+    result = copy_range(from, to, 0, size, buffer);
+  for (uint64_t at = 0; source->own && at < size && result == 0;) {
     long data = sys(SYS_(lseek), from, at, SEEK_DATA);
     if (data == -ENXIO)
       break;
@@ -73,23 +91,23 @@ static long open_mapped(const struct checkpoint *c, const struct ckpt_file *file
   return error < 0 ? error : fd;
 }
 
-/* `from`: a descriptor of ours, which this closes, or a negative errno. */
-static long carry(struct checkpoint *c, int dir, struct ckpt_file *file, long from, char *buffer) {
+static long carry(struct checkpoint *c, int dir, struct ckpt_file *file, struct source from, char *buffer) {
   char name[32];
   struct text text = text_in(name, sizeof name);
   if (c->request.op == CKPT_REQUEST_JOIN) /* others write into the same directory */
     text_format(&text, "%d-", (int64_t)c->process.pid);
   text_format(&text, "%u", (uint64_t)(file - (struct ckpt_file *)c->files.entries));
-  if (from < 0)
-    return fail(c, from, "%s cannot be read, to be carried in the image: %s", string_at(c, file->path),
-                text_errno(from));
+  if (from.fd < 0)
+    return fail(c, from.fd, "%s cannot be read, to be carried in the image: %s", string_at(c, file->path),
+                text_errno(from.fd));
   long to = sys(SYS_(openat), dir, name, O_RDWR | O_CREAT | O_EXCL | O_CLOEXEC, 0600);
-  long result = to < 0 ? to : copy((int)from, (int)to, file->size, buffer);
+  long result = to < 0 ? to : copy(&from, (int)to, file->size, buffer);
   if (result == 0)
     result = add_checksum(c, (int)to, file, buffer);
   if (to >= 0)
     sys(SYS_(close), to);
-  sys(SYS_(close), from);
+  if (from.own)
+    sys(SYS_(close), from.fd);
   if (result < 0)
     return fail(c, result, "%s/%s/" CARRIED_DIR "/%s: %s", c->job_dir, c->temp_name, name,
                 text_errno(result));
@@ -168,7 +186,7 @@ static long carry_open_files(struct carrying *carrying) {
       continue;
     result = make_directory(carrying);
     if (result == 0)
-      result = carry(c, (int)carrying->dir, file, open_again(holder->fd), carrying->buffer);
+      result = carry(c, (int)carrying->dir, file, source_of(holder->fd), carrying->buffer);
   }
   return result;
 }
@@ -188,7 +206,7 @@ static long carry_mapped_files(struct carrying *carrying) {
       continue;
     result = make_directory(carrying);
     if (result == 0)
-      result = carry(c, (int)carrying->dir, &files[i], from, carrying->buffer);
+      result = carry(c, (int)carrying->dir, &files[i], (struct source){from, true}, carrying->buffer);
     else if (from >= 0)
       sys(SYS_(close), from);
   }
