@@ -13,6 +13,7 @@ import { Clients } from "./servers/clients.ts";
 import type { Connect, Ledger } from "./servers/ledger.ts";
 import { apache } from "./servers/apache.ts";
 import { go } from "./servers/go.ts";
+import { gunicorn } from "./servers/gunicorn.ts";
 import { haproxy } from "./servers/haproxy.ts";
 import { java } from "./servers/java.ts";
 import { memcached } from "./servers/memcached.ts";
@@ -20,6 +21,7 @@ import { nginx, nginxWithWorkers } from "./servers/nginx.ts";
 import { node, nodeCluster } from "./servers/node.ts";
 import { php } from "./servers/php.ts";
 import { redis, redisSaving } from "./servers/redis.ts";
+import { slapd } from "./servers/slapd.ts";
 import { varnish } from "./servers/varnish.ts";
 
 const RESTARTS = 3;
@@ -70,6 +72,8 @@ export const servers: Server[] = [
   apache,
   haproxy,
   varnish,
+  slapd,
+  gunicorn,
 ];
 
 /** A port that nobody uses, below those that the kernel gives to clients, which could take it between kill and restart. */
