@@ -73,6 +73,12 @@ roundtrips([
     args: (dir) => [dir.join("watched")],
     endsForGood: true,
   },
+  {
+    does: "brings back what inotify instances watch far away",
+    program: "fd_inotify_far",
+    args: (dir) => [dir.join("far")],
+    endsForGood: true,
+  },
   { does: "brings back timer descriptors", program: "fd_timerfd" },
   { does: "brings back signal descriptors", program: "fd_signalfd" },
   {
