@@ -61,7 +61,7 @@ static const char *what_is_apart(int32_t tid, const char *status, const char *ow
     return "has descriptors of its own (CLONE_FILES)";
   if (kcmp_says(tid, DIRECTORIES, false))
     return "has a working directory of its own (CLONE_FS)";
-  return find_other_world(tid);
+  return find_other_world(tid, true);
 }
 
 /* All threads come back with what the leading one has. */

@@ -116,7 +116,7 @@ static long begin(struct checkpoint *c, struct member *member) {
     member->stage = STAGE_ENDED;
     return at_most_0(ignored);
   }
-  const char *world = find_other_world(member->pid);
+  const char *world = find_other_world(member->pid, false);
   if (world && living_thread(member->pid))
     return refuse_member(c, member, world);
   if (waits_for_tracer(c, member))

@@ -72,7 +72,7 @@ long job_add_children(struct checkpoint *c, int32_t pid, enum adding adding);
 /* Why it will never load libckpt. */
 const char *find_obstacle(struct checkpoint *c, int32_t pid, bool handles_signal);
 /* What it is in that the leader is not. */
-const char *find_other_world(int32_t pid);
+const char *find_other_world(int32_t pid, bool of_thread);
 /* apart.c: a thread that has something of its own; a process that has something in common with its parent. */
 long refuse_threads_apart(struct checkpoint *c);
 long refuse_in_common(struct checkpoint *c);

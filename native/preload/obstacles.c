@@ -140,17 +140,22 @@ static bool differs(int32_t pid, const char *link) {
          (own.st_dev != other.st_dev || own.st_ino != other.st_ino);
 }
 
-/* A restart makes one world for all. */
-const char *find_other_world(int32_t pid) {
+/* A restart makes one world for all. A thread has the other namespaces of its process, or else directories of
+ * its own as well. */
+const char *find_other_world(int32_t pid, bool of_thread) {
   static const struct {
     const char *link, *words;
-  } worlds[] = {
-      {"root", "has another root directory (chroot)"}, {"ns/mnt", "is in another mount namespace"},
-      {"ns/pid", "is in another pid namespace"},       {"ns/net", "is in another network namespace"},
-      {"ns/ipc", "is in another IPC namespace"},       {"ns/uts", "is in another UTS namespace"},
-      {"ns/user", "is in another user namespace"},     {"ns/time", "is in another time namespace"}};
+    bool of_thread;
+  } worlds[] = {{"root", "has another root directory (chroot)", false},
+                {"ns/mnt", "is in another mount namespace", false},
+                {"ns/pid", "is in another pid namespace", false},
+                {"ns/net", "is in another network namespace", true},
+                {"ns/ipc", "is in another IPC namespace", true},
+                {"ns/uts", "is in another UTS namespace", true},
+                {"ns/user", "is in another user namespace", false},
+                {"ns/time", "is in another time namespace", false}};
   for (size_t i = sizeof worlds / sizeof *worlds; i-- > 0;)
-    if (differs(pid, worlds[i].link))
+    if ((!of_thread || worlds[i].of_thread) && differs(pid, worlds[i].link))
       return worlds[i].words;
   return NULL;
 }
