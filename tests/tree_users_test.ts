@@ -33,6 +33,27 @@ testUnless(
   },
 );
 
+testUnless(
+  obstacle,
+  "restart() brings back processes that have given root's rights up for a while, whose image is root's",
+  async () => {
+    await using dir = await TempDir.make();
+    await using first = Target.launch([built("tests/tree_users"), "a while"], {
+      dir: dir.join("ckpt"),
+    });
+    await first.waitFor("READY\n");
+    await first.checkpoint();
+    const image = await first.checkpoint();
+    await first.kill();
+    for (const path of [image, ...coresOf(image)]) assertEquals(Deno.statSync(path).uid, 0);
+    await using target = Target.restart(image);
+    await target.ping();
+    await target.checkpoint();
+    await target.send("go\n");
+    await target.succeed();
+  },
+);
+
 testUnless(obstacle, "checkpoint() lets workers that are another user's go on", async () => {
   await using dir = await TempDir.make();
   await using target = await launched(dir);

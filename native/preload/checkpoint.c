@@ -72,11 +72,12 @@ static long refuse_deferred(struct checkpoint *c) {
 
 static long make_image(struct checkpoint *c) {
   static long (*const steps[])(struct checkpoint *) = {
-      freeze_threads,    close_strays,    refuse_deferred,      clear_umask,      refuse_company,
-      settle_queues,     gather_job,      describe_process,     describe_signals, describe_timers,
-      describe_children, describe_sysv,   describe_descriptors, describe_keys,    describe_regions,
-      meet_described,    describe_clocks, repair_tcp,           store_begin,      meet_store,
-      write_pages,       check_swap,      write_files,          write_notes,      store_end,
+      freeze_threads,   close_strays,      refuse_deferred, clear_umask,          refuse_company,
+      settle_queues,    owner_begin,       gather_job,      describe_process,     describe_signals,
+      describe_timers,  describe_children, describe_sysv,   describe_descriptors, describe_keys,
+      describe_regions, meet_described,    describe_clocks, repair_tcp,           store_begin,
+      meet_store,       write_pages,       check_swap,      write_files,          write_notes,
+      store_end,
   };
   for (size_t i = 0; i < sizeof steps / sizeof steps[0]; i++) {
     long result = steps[i](c);
@@ -99,6 +100,7 @@ static void make_image_on_arena(void *argument) {
   bool ends = c->result == 0 && c->request.flags & CKPT_REQUEST_KILL;
   if (c->result < 0)
     store_abandon(c);
+  owner_end(c);
   if (ends)
     leave_addresses(c);
   else

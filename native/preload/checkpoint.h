@@ -40,6 +40,8 @@ struct checkpoint {
   struct ckpt_rlimit limits[16];
   uint32_t umask;
   bool umask_cleared;
+  bool writes_as_root; /* owner.c */
+  uint64_t effective;  /* the capabilities that it had then */
 
   /* The job, when there are more processes than this one (job.h). */
   struct job *job;        /* in the leader */
@@ -136,6 +138,7 @@ void leave_addresses(const struct checkpoint *c);  /* sockets.c */
 void take_locks_again(const struct checkpoint *c); /* locks.c */
 long meet_described(struct checkpoint *c);         /* meet.c */
 long repair_tcp(struct checkpoint *c);             /* tcp_repair.c: what has been chosen is described */
+long owner_begin(struct checkpoint *c);            /* owner.c */
 long store_begin(struct checkpoint *c);            /* store.c */
 long meet_store(struct checkpoint *c);             /* meet.c */
 long write_pages(struct checkpoint *c);            /* pages.c */
@@ -145,6 +148,9 @@ long write_files(struct checkpoint *c);   /* carry.c */
 long write_notes(struct checkpoint *c);   /* notes.c */
 long store_end(struct checkpoint *c);     /* store.c */
 void store_abandon(struct checkpoint *c); /* store.c */
+/* owner.c: what a process that can become root again writes is root's. */
+long owner_give(const struct checkpoint *c, int fd);
+void owner_end(struct checkpoint *c);
 
 /* strings.c: offsets and indices into the lists; negative when the arena is full. */
 long add_string(struct checkpoint *c, const char *text);

@@ -152,6 +152,8 @@ static void read_status(struct checkpoint *c, const char *status) {
   proc_field(status, "CapInh", 16, &p->cap_inheritable);
   proc_field(status, "CapPrm", 16, &p->cap_permitted);
   proc_field(status, "CapEff", 16, &p->cap_effective);
+  if (c->writes_as_root)
+    p->cap_effective = c->effective;
   proc_field(status, "CapBnd", 16, &p->cap_bounding);
   proc_field(status, "CapAmb", 16, &p->cap_ambient);
 }

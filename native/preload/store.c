@@ -136,7 +136,7 @@ static long open_temporary(struct checkpoint *c) {
     }
     if (sys(SYS_(flock), fd, LOCK_EX | LOCK_NB) == 0 && sys(SYS_(fstat), fd, &st) == 0 && st.st_nlink > 0) {
       c->temp_fd = (int)fd;
-      return 0;
+      return owner_give(c, c->temp_fd);
     }
     sys(SYS_(close), fd);
   }
@@ -182,7 +182,7 @@ long store_begin(struct checkpoint *c) {
   if (fd < 0)
     return fail(c, fd, "%s/%s/%s: %s", c->job_dir, c->temp_name, name, text_errno(fd));
   c->core_fd = (int)fd;
-  return 0;
+  return owner_give(c, c->core_fd);
 }
 
 /* A convenience for people; restart looks for the highest number itself. */

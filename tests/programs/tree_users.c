@@ -1,6 +1,8 @@
 /* Root and a worker that is another user's: what the worker has from before it became that, what it has made
- * since, and what both share. */
+ * since, and what both share. With "a while" both have only given root's rights up for a while. */
+#include <fcntl.h>
 #include <grp.h>
+#include <stdbool.h>
 #include <sys/mman.h>
 #include <sys/prctl.h>
 #include <sys/wait.h>
@@ -10,6 +12,7 @@
 enum { NOBODY = 65534, SIZE = 256 << 10 };
 
 static int down[2], up[2], memory;
+static bool for_a_while;
 static volatile int *shared;
 static unsigned long *inherited;
 
@@ -24,11 +27,26 @@ static void check_filled(const unsigned long *words, unsigned long seed) {
 }
 
 static void become_nobody(void) {
+  if (for_a_while) {
+    CHECK(setegid(NOBODY) == 0 && seteuid(NOBODY) == 0);
+    return;
+  }
   CHECK(setgroups(0, NULL) == 0 && setresgid(NOBODY, NOBODY, NOBODY) == 0);
   CHECK(setresuid(NOBODY, NOBODY, NOBODY) == 0);
 }
 
+/* Nobody's rights, and what root can take back is there. */
+static void check_for_a_while(int dumpable) {
+  CHECK(getuid() == 0 && geteuid() == NOBODY && getegid() == NOBODY && prctl(PR_GET_DUMPABLE) == dumpable);
+  CHECK(open("/proc/1/mem", O_RDONLY) < 0 && errno == EACCES);
+  CHECK(seteuid(0) == 0 && setegid(0) == 0 && getgid() == 0);
+}
+
 static void check_nobody(int dumpable) {
+  if (for_a_while) {
+    check_for_a_while(dumpable);
+    return;
+  }
   uid_t uid[3];
   gid_t gid[3];
   CHECK(getresuid(&uid[0], &uid[1], &uid[2]) == 0 && getresgid(&gid[0], &gid[1], &gid[2]) == 0);
@@ -59,9 +77,10 @@ static _Noreturn void work(void) {
   _exit(4);
 }
 
-int main(void) {
+int main(int argc, char **argv) {
   char byte;
   int status;
+  for_a_while = argc > 1 && strcmp(argv[1], "a while") == 0;
   inherited = mmap(NULL, SIZE, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
   shared = mmap(NULL, 4096, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
   CHECK(inherited != MAP_FAILED && shared != MAP_FAILED && pipe(down) == 0 && pipe(up) == 0);
@@ -71,8 +90,13 @@ int main(void) {
   if (pid == 0)
     work();
   CHECK(read(up[0], &byte, 1) == 1);
+  if (for_a_while)
+    become_nobody();
+  int dumpable = prctl(PR_GET_DUMPABLE);
   ready();
   wait_for_go();
+  if (for_a_while)
+    check_for_a_while(dumpable);
   CHECK(*shared == 1 && geteuid() == 0);
   *shared = 2;
   check_filled(inherited, 1);
