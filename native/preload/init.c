@@ -33,8 +33,11 @@ long ckpt_take_signal(int signal) {
   };
   long result = sys(SYS_(rt_sigaction), signal, &ours, &before, sizeof ours.mask);
   bool chained = signal == CKPT_CONTROL_SIGNAL || signal == CKPT_OTHER_SIGNAL;
-  if (result == 0 && chained && before.handler != (void *)ckpt_signal_entry)
-    ckpt_chained[signal - CKPT_CONTROL_SIGNAL] = before.handler == SIG_IGN ? SIG_DFL : before.handler;
+  if (result < 0 || !chained || before.handler == (void *)ckpt_signal_entry)
+    return result;
+  ckpt_chained[signal - CKPT_CONTROL_SIGNAL] = before.handler == SIG_IGN ? SIG_DFL : before.handler;
+  if (before.handler != SIG_DFL && before.handler != SIG_IGN && !(before.flags & SA_RESTART))
+    ckpt_state.others_interrupt = true;
   return result;
 }
 

@@ -8,6 +8,7 @@
 #include "core/sys.h"
 #include "core/text.h"
 #include "core/waits.h"
+#include "state.h"
 #include "thread.h"
 
 enum { CODE = 40, CODE_OF_CALLER = 64 };
@@ -170,6 +171,8 @@ static bool has_no_time_limit(int fd, int option) {
 /* Does this call, once our handler has interrupted it, stand before its `syscall` (SA_RESTART)? Then EINTR is
  * from a handler of the program's, from which the thread was returning in this very moment. */
 static bool is_made_again_by_kernel(const greg_t *regs, uint32_t number) {
+  if (ckpt_state.others_interrupt)
+    return false;
   switch (number) {
   case __NR_futex:
     return regs[REG_R10] == 0;

@@ -69,6 +69,7 @@ struct state {
   siginfo_t late_info; /* for ckpt_look_late */
   struct sysv sysv;
   struct alternate alternate;
+  bool others_interrupt; /* a handler without SA_RESTART, a libc's, has had our signals in between */
 };
 
 extern struct state ckpt_state;
