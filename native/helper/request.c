@@ -154,12 +154,23 @@ static bool is_library_at(pid_t pid, uint64_t address) {
   return found;
 }
 
+/* However long that takes on a busy machine: else the request is lost in libc's handler, which ignores it. */
+static int wait_for_step(pid_t tid) {
+  int status;
+  pid_t got;
+  do
+    got = waitpid(tid, &status, __WALL);
+  while (got < 0 && errno == EINTR);
+  return got == tid && WIFSTOPPED(status) ? status : 0;
+}
+
 /* On to the first instruction of whatever handler gets the request, and from there to ckpt_retake() instead.
  */
 static void step_into_handler(const struct target *target) {
   struct user_regs_struct regs;
-  ptrace(PTRACE_SINGLESTEP, target->tid, NULL, (long)CKPT_CONTROL_SIGNAL);
-  int status = wait_for_stop(target->tid);
+  if (ptrace(PTRACE_SINGLESTEP, target->tid, NULL, (long)CKPT_CONTROL_SIGNAL) < 0)
+    return;
+  int status = wait_for_step(target->tid);
   if (!status)
     return;
   bool there = status >> 16 == 0 && WSTOPSIG(status) == SIGTRAP;

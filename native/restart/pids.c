@@ -3,6 +3,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <linux/sched.h>
+#include <poll.h>
 #include <signal.h>
 #include <stdio.h>
 #include <string.h>
@@ -68,12 +69,25 @@ struct look {
   size_t size;
 };
 
-/* As the kernel looks for it: as that of a process or a thread, of a group or a session, which may have lost
- * its leader. */
-static bool stands_for_something(const struct look *look, pid_t id) {
-  if (look->probe >= 0)
-    return fcntl(look->probe, F_SETOWN, id) == 0 || errno != ESRCH;
+static bool is_known(const struct look *look, pid_t id) {
+  return fcntl(look->probe, F_SETOWN, id) == 0 || errno != ESRCH;
+}
+
+static bool has_process_or_group(pid_t id) {
   return kill(id, 0) == 0 || errno != ESRCH || kill(-id, 0) == 0 || errno != ESRCH;
+}
+
+/* As the kernel looks for it: as that of a process or a thread, of a group or a session, which may have lost
+ * its leader. It gives an id back only a moment after the last one who had it is gone for everybody. */
+static bool stands_for_something(const struct look *look, pid_t id) {
+  enum { MOMENT_MS = 10000 };
+  if (look->probe < 0)
+    return has_process_or_group(id);
+  bool found = is_known(look, id);
+  if (found && !has_process_or_group(id) && !running_has_session(id))
+    for (int waited = 0; waited < MOMENT_MS && (found = is_known(look, id)); waited++)
+      poll(NULL, 0, 1);
+  return found;
 }
 
 /* Or too high. */
@@ -107,9 +121,11 @@ static bool one_is_taken(const struct look *look, const struct image *image) {
 
 static bool any_is_taken(struct look *look) {
   bool taken = false;
-  if (look->patient)
-    running_leaves(look->job->images[0].process.pid);
+  pid_t root = look->job->images[0].process.pid;
   look->probe = eventfd(0, EFD_CLOEXEC);
+  if (look->patient)
+    running_leaves(root);
+  (void)stands_for_something(look, root); /* waits for that moment: whether it is taken, its birth says */
   for (uint32_t i = 0; i < look->job->count && !taken; i++)
     taken = one_is_taken(look, &look->job->images[i]);
   if (look->probe >= 0)

@@ -1,11 +1,13 @@
 #include "running.h"
 
+#include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <limits.h>
 #include <poll.h>
 #include <signal.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
 #include <sys/syscall.h>
@@ -100,6 +102,20 @@ void running_leaves(pid_t pid) {
       break;
   if (poller.fd >= 0)
     close(poller.fd);
+}
+
+bool running_has_session(pid_t id) {
+  enum { SESSION_FIELD = 6 };
+  char text[STAT_ROOM];
+  DIR *all = opendir("/proc");
+  bool found = false;
+  for (struct dirent *entry; all && !found && (entry = readdir(all));) {
+    pid_t pid = (pid_t)strtol(entry->d_name, NULL, 10);
+    found = pid > 0 && read_stat(AT_FDCWD, pid, text) && (pid_t)proc_stat_field(text, SESSION_FIELD) == id;
+  }
+  if (all)
+    closedir(all);
+  return found;
 }
 
 static int path_of(const char *job, const char *name, char path[PATH_MAX]) {

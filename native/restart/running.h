@@ -29,6 +29,8 @@ bool running_lives(pid_t pid, uint64_t starttime);
 pid_t running_unwaited(pid_t pid);
 /* Waits for init to take note of the end of an orphan, whose id is taken until then. */
 void running_leaves(pid_t pid);
+/* Is somebody in the session of this number, as far as /proc shows? */
+bool running_has_session(pid_t id);
 /* 0 when the file is there and its process lives. */
 int running_read(const char *job, struct running *running);
 /* Its first three words. */
