@@ -149,7 +149,7 @@ long write_notes(struct checkpoint *c);   /* notes.c */
 long store_end(struct checkpoint *c);     /* store.c */
 void store_abandon(struct checkpoint *c); /* store.c */
 /* owner.c: what a process that can become root again writes is root's. */
-long owner_give(const struct checkpoint *c, int fd);
+long owner_give(struct checkpoint *c, int fd);
 void owner_end(struct checkpoint *c);
 
 /* strings.c: offsets and indices into the lists; negative when the arena is full. */

@@ -3,10 +3,10 @@
  * core is root's. */
 #include <errno.h>
 #include <linux/capability.h>
-#include <string.h>
 
 #include "checkpoint.h"
 #include "core/sys.h"
+#include "core/text.h"
 
 static struct __user_cap_header_struct header(void) {
   return (struct __user_cap_header_struct){.version = _LINUX_CAPABILITY_VERSION_3};
@@ -54,8 +54,11 @@ long owner_begin(struct checkpoint *c) {
                                   (int64_t)uid[0], (int64_t)uid[1], (int64_t)uid[2]);
 }
 
-long owner_give(const struct checkpoint *c, int fd) {
-  return c->writes_as_root ? sys(SYS_(fchown), fd, 0, -1) : 0;
+long owner_give(struct checkpoint *c, int fd) {
+  long result = c->writes_as_root ? sys(SYS_(fchown), fd, 0, -1) : 0;
+  return result < 0
+             ? fail(c, result, "its image in %s cannot be given to root: %s", c->job_dir, text_errno(result))
+             : 0;
 }
 
 void owner_end(struct checkpoint *c) {

@@ -177,8 +177,7 @@ static long add_mapping(struct reading *r, const char *words) {
     return refuse_region(r, "a device's memory");
   if (r->map.shared || (r->name[0] && r->name[0] != '['))
     return refuse_region(r, "of a kind that is not known");
-  /* What may be gone at any time is gone: libc's random numbers begin in such memory, and are not to come
-   * twice. */
+  /* What may be gone at any time is gone: random numbers that begin in such memory are not to come twice. */
   if (region.flags & CKPT_REGION_DROPPABLE)
     return add_anonymous(r, &region, SOURCE_NONE);
   if (!r->resident && !r->swapped)
