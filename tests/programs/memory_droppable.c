@@ -1,6 +1,6 @@
-/* memory_droppable [secret]: memory that the kernel may drop, as libc has for its random numbers, or with
- * "secret" memory that nobody else can read, whose descriptor is closed. Says of the first, after "look",
- * whether it still holds something. Where there is none such, it ends with 77. */
+/* memory_droppable [secret]: memory that the kernel may drop, as a libc may have for its random numbers, or
+ * with "secret" memory that nobody else can read, whose descriptor is closed. Says of the first, after
+ * "look", whether it still holds something. Where there is none such, it ends with 77. */
 #include <stdbool.h>
 #include <sys/mman.h>
 #include <sys/syscall.h>
